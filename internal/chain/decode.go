@@ -1,0 +1,226 @@
+package chain
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// DecodeBlock decodes an answer to eth_getBlockByNumber or eth_getBlockByHash
+// with full transactions. Receipts and uncles are added by
+// [Block.DecodeReceipts] and, if it has UncleHashes, [Block.DecodeUncles]. A
+// null answer is an *Error of class [NotYet], one that is no block [Invalid].
+func DecodeBlock(raw json.RawMessage) (*Block, error) {
+	if isNull(raw) {
+		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
+	}
+	b := new(Block)
+	if err := decodeObject(raw, blockFields, b, &b.Object); err != nil {
+		return nil, invalid(fmt.Errorf("block: %w", err))
+	}
+	if err := b.Header.usable(); err != nil {
+		return nil, err
+	}
+	b.contradiction(&b.Object, "block")
+	return b, nil
+}
+
+// DecodeHeader decodes a block's header from an answer to
+// eth_getBlockByNumber, with or without transactions, or from a newHeads
+// notification. Errors are those of [DecodeBlock].
+func DecodeHeader(raw json.RawMessage) (*Header, error) {
+	if isNull(raw) {
+		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
+	}
+	h := new(Header)
+	if err := decodeObject(raw, headerOnlyFields, h, &h.Object); err != nil {
+		return nil, invalid(fmt.Errorf("header: %w", err))
+	}
+	h.Shape &= 1<<len(headerFields) - 1
+	return h, h.usable()
+}
+
+// Recompute recomputes the header's hash from its fields. It fails with
+// [Invalid] if it is another one and no field is unknown.
+func (h *Header) Recompute() error {
+	if got := h.hash(); got != h.Hash && !h.unknown {
+		return invalid(fmt.Errorf("header hash is %s by the data, %s by the block", got, h.Hash))
+	}
+	return nil
+}
+
+// usable refuses a header that does not even name itself.
+func (h *Header) usable() error {
+	if h.Hash == (common.Hash{}) {
+		return invalid(errors.New("block without a hash"))
+	}
+	if h.Shape&(1<<9) != 0 { // number
+		return invalid(errors.New("block without a number"))
+	}
+	return nil
+}
+
+// DecodeReceipts adds the answer to eth_getBlockReceipts: an array with one
+// receipt for each transaction, in their order. A null is [NotYet]; a receipt
+// of another block is a [Race]; another count, or a receipt of another
+// transaction, is [Invalid].
+func (b *Block) DecodeReceipts(raw json.RawMessage) error {
+	if isNull(raw) {
+		return &Error{Class: NotYet, Err: errors.New("receipts are null")}
+	}
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return invalid(fmt.Errorf("receipts: %w", err))
+	}
+	if len(items) != len(b.Transactions) {
+		return invalid(fmt.Errorf("%d receipts for %d transactions", len(items), len(b.Transactions)))
+	}
+	logs := 0
+	for i, item := range items {
+		tx := &b.Transactions[i]
+		v := &transactionView{block: b, tx: tx, index: i, logs: logs}
+		if isNull(item) {
+			return &Error{Class: NotYet, Err: fmt.Errorf("receipt %d is null", i)}
+		}
+		if err := decodeObject(item, receiptFields, v, &tx.Receipt.Object); err != nil {
+			return invalid(fmt.Errorf("receipt %d: %w", i, err))
+		}
+		if err := b.checkReceipt(tx, i); err != nil {
+			return err
+		}
+		logs += len(tx.Receipt.Logs)
+	}
+	return nil
+}
+
+// checkReceipt sorts the contradictions of a receipt and its logs: what is of
+// another block or transaction can't be used, the rest is for [Verify].
+func (b *Block) checkReceipt(tx *Transaction, i int) error {
+	what := fmt.Sprintf("receipt %d", i)
+	b.contradiction(&tx.Receipt.Object, what)
+	objects := []*Object{&tx.Receipt.Object}
+	for j := range tx.Receipt.Logs {
+		objects = append(objects, &tx.Receipt.Logs[j].Object)
+		b.contradiction(&tx.Receipt.Logs[j].Object, what+" log")
+	}
+	for _, o := range objects {
+		switch o.mismatch {
+		case "blockHash":
+			return &Error{Class: Race, Err: fmt.Errorf("receipt %d is of another block than %s", i, b.Hash)}
+		case "transactionHash":
+			return invalid(fmt.Errorf("receipt %d is not of transaction %s", i, tx.Hash))
+		}
+	}
+	return nil
+}
+
+// contradiction remembers the first mismatch inside the block.
+func (b *Block) contradiction(o *Object, what string) {
+	if o.mismatch != "" && b.inconsistent == "" {
+		b.inconsistent = what + ": " + o.mismatch + " contradicts the block"
+	}
+}
+
+// DecodeUncles adds the answers to eth_getUncleByBlockHashAndIndex, one for
+// each of UncleHashes. A null is [NotYet], another uncle [Race].
+func (b *Block) DecodeUncles(raws []json.RawMessage) error {
+	if len(raws) != len(b.UncleHashes) {
+		return invalid(fmt.Errorf("%d uncle headers for %d uncles", len(raws), len(b.UncleHashes)))
+	}
+	b.Uncles = make([]Header, len(raws))
+	for i, raw := range raws {
+		if isNull(raw) {
+			return &Error{Class: NotYet, Err: fmt.Errorf("uncle %d is null", i)}
+		}
+		uncle := &b.Uncles[i]
+		if err := decodeObject(raw, uncleFields, uncle, &uncle.Object); err != nil {
+			return invalid(fmt.Errorf("uncle %d: %w", i, err))
+		}
+		if uncle.Hash != b.UncleHashes[i] {
+			return &Error{Class: Race, Err: fmt.Errorf("uncle %d is %s instead of %s", i, uncle.Hash, b.UncleHashes[i])}
+		}
+	}
+	return nil
+}
+
+func decodeTransactions(b *Block, raw json.RawMessage) (bool, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return false, invalid(err)
+	}
+	b.Transactions = make([]Transaction, len(items))
+	for i, item := range items {
+		tx := &b.Transactions[i]
+		v := &transactionView{block: b, tx: tx, index: i}
+		if err := decodeObject(item, transactionFields, v, &tx.Object); err != nil {
+			return false, invalid(fmt.Errorf("transaction %d: %w", i, err))
+		}
+		if tx.Hash == (common.Hash{}) {
+			return false, invalid(fmt.Errorf("transaction %d without a hash", i))
+		}
+		b.contradiction(&tx.Object, fmt.Sprintf("transaction %d", i))
+	}
+	return true, nil
+}
+
+func decodeUncleHashes(b *Block, raw json.RawMessage) (_ bool, err error) {
+	if b.UncleHashes, err = parseHashes(raw); err != nil {
+		return false, invalid(err)
+	}
+	return true, nil
+}
+
+func decodeWithdrawals(b *Block, raw json.RawMessage) (bool, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil {
+		return false, invalid(err)
+	}
+	b.Withdrawals = make([]Withdrawal, len(items))
+	for i, item := range items {
+		w := &b.Withdrawals[i]
+		if err := decodeObject(item, withdrawalFields, w, &w.Object); err != nil {
+			return false, invalid(fmt.Errorf("withdrawal %d: %w", i, err))
+		}
+	}
+	return true, nil
+}
+
+func decodeLogs(v *transactionView, raw json.RawMessage) (bool, error) {
+	var items []json.RawMessage
+	if err := json.Unmarshal(raw, &items); err != nil || items == nil {
+		return false, invalid(errors.New("logs are no array"))
+	}
+	logs := make([]Log, len(items))
+	for i, item := range items {
+		view := &logView{transactionView: *v, log: &logs[i], logIndex: v.logs + i}
+		if err := decodeObject(item, logFields, view, &logs[i].Object); err != nil {
+			return false, invalid(fmt.Errorf("log %d: %w", i, err))
+		}
+		if len(logs[i].Topics) > 4 {
+			return false, invalid(fmt.Errorf("log %d has %d topics", i, len(logs[i].Topics)))
+		}
+	}
+	v.tx.Receipt.Logs = logs
+	return true, nil
+}
+
+func decodeReceiptBloom(r *Receipt, raw json.RawMessage) (bool, error) {
+	var bloom Bloom
+	if err := parseFixed(raw, bloom[:]); err != nil {
+		return false, err
+	}
+	r.LogsBloom = &bloom
+	return true, nil
+}
+
+func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+
+func invalid(err error) error {
+	var e *Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &Error{Class: Invalid, Err: err}
+}

@@ -1,0 +1,58 @@
+package chain
+
+import "fmt"
+
+// Restore makes a block whose fields, Shapes and Extras were read from the
+// database what it was when it was decoded: it reads the Extras and computes
+// the receipts' blooms that were not stored because they follow from the logs.
+func (b *Block) Restore() error {
+	b.inconsistent = ""
+	if err := restoreObject(blockFields, b, &b.Object); err != nil {
+		return fmt.Errorf("block %d: %w", b.Number, err)
+	}
+	for i := range b.Uncles {
+		if err := restoreObject(uncleFields, &b.Uncles[i], &b.Uncles[i].Object); err != nil {
+			return fmt.Errorf("block %d: uncle %d: %w", b.Number, i, err)
+		}
+	}
+	for i := range b.Withdrawals {
+		if err := restoreObject(withdrawalFields, &b.Withdrawals[i], &b.Withdrawals[i].Object); err != nil {
+			return fmt.Errorf("block %d: withdrawal %d: %w", b.Number, i, err)
+		}
+	}
+	logs := 0
+	for i := range b.Transactions {
+		if err := b.restoreTransaction(i, logs); err != nil {
+			return fmt.Errorf("block %d: transaction %d: %w", b.Number, i, err)
+		}
+		logs += len(b.Transactions[i].Receipt.Logs)
+	}
+	return nil
+}
+
+func (b *Block) restoreTransaction(i, logs int) error {
+	tx := &b.Transactions[i]
+	v := &transactionView{block: b, tx: tx, index: i, logs: logs}
+	if err := restoreObject(transactionFields, v, &tx.Object); err != nil {
+		return err
+	}
+	b.contradiction(&tx.Object, fmt.Sprintf("transaction %d", i))
+	for j := range tx.Receipt.Logs {
+		log := &tx.Receipt.Logs[j]
+		view := &logView{transactionView: *v, log: log, logIndex: logs + j}
+		if err := restoreObject(logFields, view, &log.Object); err != nil {
+			return err
+		}
+	}
+	if err := restoreObject(receiptFields, v, &tx.Receipt.Object); err != nil {
+		return err
+	}
+	if tx.Receipt.LogsBloom == nil && tx.Receipt.Shape&receiptBloomAbsent == 0 {
+		bloom := tx.Receipt.computeBloom()
+		tx.Receipt.LogsBloom = &bloom
+	}
+	return b.checkReceipt(tx, i)
+}
+
+// receiptBloomAbsent is the bit of logsBloom in a receipt's Shape.
+const receiptBloomAbsent = 1 << 8

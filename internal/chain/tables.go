@@ -1,0 +1,242 @@
+package chain
+
+import (
+	"encoding/json"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+)
+
+// The standard keys of each object. The order is part of the file format: see
+// [field].
+var (
+	headerFields = []field[Header]{
+		fixed("hash", func(h *Header) []byte { return h.Hash[:] }),
+		fixed("parentHash", func(h *Header) []byte { return h.ParentHash[:] }),
+		fixed("sha3Uncles", func(h *Header) []byte { return h.UnclesHash[:] }),
+		fixed("miner", func(h *Header) []byte { return h.Miner[:] }),
+		fixed("stateRoot", func(h *Header) []byte { return h.StateRoot[:] }),
+		fixed("transactionsRoot", func(h *Header) []byte { return h.TransactionsRoot[:] }),
+		fixed("receiptsRoot", func(h *Header) []byte { return h.ReceiptsRoot[:] }),
+		fixed("logsBloom", func(h *Header) []byte { return h.LogsBloom[:] }),
+		quantity256("difficulty", func(h *Header) *uint256.Int { return &h.Difficulty }),
+		quantity("number", func(h *Header) *uint64 { return &h.Number }),
+		quantity("gasLimit", func(h *Header) *uint64 { return &h.GasLimit }),
+		quantity("gasUsed", func(h *Header) *uint64 { return &h.GasUsed }),
+		quantity("timestamp", func(h *Header) *uint64 { return &h.Timestamp }),
+		data("extraData", func(h *Header) *[]byte { return &h.ExtraData }),
+		fixed("mixHash", func(h *Header) []byte { return h.MixHash[:] }),
+		fixed("nonce", func(h *Header) []byte { return h.Nonce[:] }),
+		optionalQuantity256("baseFeePerGas", func(h *Header) **uint256.Int { return &h.BaseFeePerGas }),
+		optionalHash("withdrawalsRoot", func(h *Header) **common.Hash { return &h.WithdrawalsRoot }),
+		optionalQuantity("blobGasUsed", func(h *Header) **uint64 { return &h.BlobGasUsed }),
+		optionalQuantity("excessBlobGas", func(h *Header) **uint64 { return &h.ExcessBlobGas }),
+		optionalHash("parentBeaconBlockRoot", func(h *Header) **common.Hash { return &h.ParentBeaconBlockRoot }),
+		optionalHash("requestsHash", func(h *Header) **common.Hash { return &h.RequestsHash }),
+		optionalHash("blockAccessListHash", func(h *Header) **common.Hash { return &h.BlockAccessListHash }),
+		optionalQuantity("slotNumber", func(h *Header) **uint64 { return &h.SlotNumber }),
+		optionalQuantity("size", func(h *Header) **uint64 { return &h.Size }),
+		optionalQuantity256("totalDifficulty", func(h *Header) **uint256.Int { return &h.TotalDifficulty }),
+	}
+
+	// An uncle is answered like a block without transactions.
+	uncleFields = append(headerFields[:len(headerFields):len(headerFields)],
+		derived("uncles", func(_ *Header, out []byte) []byte { return append(out, "[]"...) }))
+
+	// A header is read from answers that have the rest of the block too.
+	headerOnlyFields = append(headerFields[:len(headerFields):len(headerFields)],
+		ignored[Header]("transactions"), ignored[Header]("uncles"), ignored[Header]("withdrawals"))
+
+	// The lists inside a block have values of their own; these entries hold
+	// what is given for them.
+	blockFields = append(lift(headerFields, func(b *Block) *Header { return &b.Header }),
+		field[Block]{key: "transactions", decode: decodeTransactions, encode: (*Block).appendTransactions},
+		field[Block]{key: "uncles", decode: decodeUncleHashes, encode: func(b *Block, out []byte) []byte { return appendHashes(out, b.UncleHashes) }},
+		field[Block]{key: "withdrawals", nillable: true, omitted: true, decode: decodeWithdrawals, encode: (*Block).appendWithdrawals},
+	)
+
+	// blockFieldsHashes is blockFields with hashes for the transactions.
+	blockFieldsHashes = withTransactions(blockFields, (*Block).appendTransactionHashes)
+
+	transactionFields = append(lift([]field[Transaction]{
+		fixed("hash", func(t *Transaction) []byte { return t.Hash[:] }),
+		quantity("type", func(t *Transaction) *uint64 { return &t.Type }),
+		fixed("from", func(t *Transaction) []byte { return t.From[:] }),
+		optionalAddress("to", func(t *Transaction) **common.Address { return &t.To }),
+		quantity("nonce", func(t *Transaction) *uint64 { return &t.Nonce }),
+		quantity("gas", func(t *Transaction) *uint64 { return &t.Gas }),
+		optionalQuantity256("gasPrice", func(t *Transaction) **uint256.Int { return &t.GasPrice }),
+		optionalQuantity256("maxFeePerGas", func(t *Transaction) **uint256.Int { return &t.MaxFeePerGas }),
+		optionalQuantity256("maxPriorityFeePerGas", func(t *Transaction) **uint256.Int { return &t.MaxPriorityFeePerGas }),
+		optionalQuantity256("maxFeePerBlobGas", func(t *Transaction) **uint256.Int { return &t.MaxFeePerBlobGas }),
+		quantity256("value", func(t *Transaction) *uint256.Int { return &t.Value }),
+		data("input", func(t *Transaction) *[]byte { return &t.Input }),
+		optionalQuantity256("chainId", func(t *Transaction) **uint256.Int { return &t.ChainID }),
+		list("accessList", accessTupleFields, func(t *Transaction) *[]AccessTuple { return &t.AccessList }),
+		hashList("blobVersionedHashes", func(t *Transaction) *[]common.Hash { return &t.BlobVersionedHashes }),
+		list("authorizationList", authorizationFields, func(t *Transaction) *[]Authorization { return &t.AuthorizationList }),
+		quantity256("v", func(t *Transaction) *uint256.Int { return &t.V }),
+		quantity256("r", func(t *Transaction) *uint256.Int { return &t.R }),
+		quantity256("s", func(t *Transaction) *uint256.Int { return &t.S }),
+		optionalQuantity("yParity", func(t *Transaction) **uint64 { return &t.YParity }),
+	}, func(v *transactionView) *Transaction { return v.tx }),
+		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
+		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
+		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }),
+		derived("transactionIndex", func(v *transactionView, out []byte) []byte { return append64(out, uint64(v.index)) }),
+	)
+
+	receiptFields = append(lift([]field[Receipt]{
+		optionalQuantity("status", func(r *Receipt) **uint64 { return &r.Status }),
+		optionalHash("root", func(r *Receipt) **common.Hash { return &r.Root }),
+		quantity("cumulativeGasUsed", func(r *Receipt) *uint64 { return &r.CumulativeGasUsed }),
+		quantity("gasUsed", func(r *Receipt) *uint64 { return &r.GasUsed }),
+		optionalAddress("contractAddress", func(r *Receipt) **common.Address { return &r.ContractAddress }),
+		optionalQuantity256("effectiveGasPrice", func(r *Receipt) **uint256.Int { return &r.EffectiveGasPrice }),
+		optionalQuantity("blobGasUsed", func(r *Receipt) **uint64 { return &r.BlobGasUsed }),
+		optionalQuantity256("blobGasPrice", func(r *Receipt) **uint256.Int { return &r.BlobGasPrice }),
+		{key: "logsBloom", decode: decodeReceiptBloom, encode: (*Receipt).appendBloom},
+	}, func(v *transactionView) *Receipt { return &v.tx.Receipt }),
+		field[transactionView]{key: "logs", decode: decodeLogs, encode: (*transactionView).appendLogs},
+		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
+		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
+		derived("transactionHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
+		derived("transactionIndex", func(v *transactionView, out []byte) []byte { return append64(out, uint64(v.index)) }),
+		derived("from", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.tx.From[:]) }),
+		derived("to", (*transactionView).appendTo),
+		derived("type", func(v *transactionView, out []byte) []byte { return append64(out, v.tx.Type) }),
+		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }).omitNil(), // anvil
+	)
+
+	logFields = append(lift([]field[Log]{
+		fixed("address", func(l *Log) []byte { return l.Address[:] }),
+		topics("topics", func(l *Log) *[]common.Hash { return &l.Topics }),
+		data("data", func(l *Log) *[]byte { return &l.Data }),
+	}, func(v *logView) *Log { return v.log }),
+		derived("blockHash", func(v *logView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
+		derived("blockNumber", func(v *logView, out []byte) []byte { return append64(out, v.block.Number) }),
+		derived("blockTimestamp", func(v *logView, out []byte) []byte { return append64(out, v.block.Timestamp) }),
+		derived("transactionHash", func(v *logView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
+		derived("transactionIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.index)) }),
+		derived("logIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.logIndex)) }),
+		derived("removed", func(_ *logView, out []byte) []byte { return append(out, "false"...) }),
+	)
+
+	withdrawalFields = []field[Withdrawal]{
+		quantity("index", func(w *Withdrawal) *uint64 { return &w.Index }),
+		quantity("validatorIndex", func(w *Withdrawal) *uint64 { return &w.ValidatorIndex }),
+		fixed("address", func(w *Withdrawal) []byte { return w.Address[:] }),
+		quantity("amount", func(w *Withdrawal) *uint64 { return &w.Amount }),
+	}
+
+	accessTupleFields = []field[AccessTuple]{
+		fixed("address", func(t *AccessTuple) []byte { return t.Address[:] }),
+		topics("storageKeys", func(t *AccessTuple) *[]common.Hash { return &t.StorageKeys }),
+	}
+
+	authorizationFields = []field[Authorization]{
+		quantity256("chainId", func(a *Authorization) *uint256.Int { return &a.ChainID }),
+		fixed("address", func(a *Authorization) []byte { return a.Address[:] }),
+		quantity("nonce", func(a *Authorization) *uint64 { return &a.Nonce }),
+		quantity("yParity", func(a *Authorization) *uint64 { return &a.YParity }),
+		quantity256("r", func(a *Authorization) *uint256.Int { return &a.R }),
+		quantity256("s", func(a *Authorization) *uint256.Int { return &a.S }),
+	}
+)
+
+// A transactionView is a transaction with the block around it, from which its
+// derived keys follow.
+type transactionView struct {
+	block *Block
+	tx    *Transaction
+	index int
+	logs  int // log index of the transaction's first log
+}
+
+// A logView is a log with what is around it.
+type logView struct {
+	transactionView
+	log      *Log
+	logIndex int // in the block
+}
+
+func (v *transactionView) appendTo(out []byte) []byte {
+	if v.tx.To == nil {
+		return append(out, "null"...)
+	}
+	return appendBytes(out, v.tx.To[:])
+}
+
+func ignored[T any](key string) field[T] {
+	return field[T]{key: key, decode: func(*T, json.RawMessage) (bool, error) { return true, nil }}
+}
+
+// topics is an array of hashes that is always there.
+func topics[T any](key string, at func(*T) *[]common.Hash) field[T] {
+	f := hashList(key, at)
+	f.nillable, f.omitted = false, false
+	f.encode = func(t *T, out []byte) []byte { return appendHashes(out, *at(t)) }
+	return f
+}
+
+// list is an array of plain objects inside a transaction; nil if absent.
+func list[T, E any](key string, fields []field[E], at func(*T) *[]E) field[T] {
+	return field[T]{key: key, nillable: true, omitted: true,
+		decode: func(t *T, raw json.RawMessage) (bool, error) {
+			items, exact, err := parseList(raw, fields)
+			if err == nil {
+				*at(t) = items
+			}
+			return exact, err
+		},
+		encode: func(t *T, out []byte) []byte {
+			if *at(t) == nil {
+				return nil
+			}
+			return appendList(out, fields, *at(t))
+		},
+	}
+}
+
+// parseList reads an array of objects. exact is false if one of them has more
+// or less than its standard keys.
+func parseList[E any](raw json.RawMessage, fields []field[E]) (items []E, exact bool, err error) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(raw, &elements); err != nil {
+		return nil, false, err
+	}
+	items, exact = make([]E, len(elements)), true
+	for i, element := range elements {
+		var o Object
+		if err := decodeObject(element, fields, &items[i], &o); err != nil {
+			return nil, false, err
+		}
+		if o.Shape != 0 || o.Extra != nil {
+			exact = false
+		}
+	}
+	return items, exact, nil
+}
+
+func appendList[E any](out []byte, fields []field[E], items []E) []byte {
+	out = append(out, '[')
+	for i := range items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		out = appendObject(out, fields, &items[i], &Object{})
+	}
+	return append(out, ']')
+}
+
+// withTransactions gives the table with another form of the transactions.
+func withTransactions(fields []field[Block], encode func(*Block, []byte) []byte) []field[Block] {
+	changed := slices.Clone(fields)
+	for i := range changed {
+		if changed[i].key == "transactions" {
+			changed[i].encode = encode
+		}
+	}
+	return changed
+}
