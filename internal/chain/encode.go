@@ -1,5 +1,7 @@
 package chain
 
+import "encoding/json"
+
 // AppendBlock appends the block as eth_getBlockByNumber gives it, with full
 // transactions or their hashes.
 func (b *Block) AppendBlock(out []byte, full bool) []byte {
@@ -86,4 +88,37 @@ func (r *Receipt) appendBloom(out []byte) []byte {
 		return nil
 	}
 	return appendBytes(out, r.LogsBloom[:])
+}
+
+// EncodeAccessList gives the list's JSON, nil for a nil list.
+func EncodeAccessList(l []AccessTuple) json.RawMessage { return encodeList(accessTupleFields, l) }
+
+// DecodeAccessList reads what EncodeAccessList wrote.
+func DecodeAccessList(raw json.RawMessage) ([]AccessTuple, error) {
+	return decodeList(raw, accessTupleFields)
+}
+
+// EncodeAuthorizations gives the list's JSON, nil for a nil list.
+func EncodeAuthorizations(l []Authorization) json.RawMessage {
+	return encodeList(authorizationFields, l)
+}
+
+// DecodeAuthorizations reads what EncodeAuthorizations wrote.
+func DecodeAuthorizations(raw json.RawMessage) ([]Authorization, error) {
+	return decodeList(raw, authorizationFields)
+}
+
+func encodeList[E any](fields []field[E], l []E) json.RawMessage {
+	if l == nil {
+		return nil
+	}
+	return appendList(nil, fields, l)
+}
+
+func decodeList[E any](raw json.RawMessage, fields []field[E]) ([]E, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	l, _, err := parseList(raw, fields)
+	return l, err
 }

@@ -90,6 +90,18 @@ func optionalQuantity256[T any](key string, at func(*T) **uint256.Int) field[T] 
 	}
 }
 
+// inColumn keeps, beside it, a value that does not fit a signed column of the
+// database.
+func inColumn[T any](f field[T], at func(*T) *uint256.Int) field[T] {
+	decode := f.decode
+	f.decode = func(t *T, raw json.RawMessage) (bool, error) {
+		exact, err := decode(t, raw)
+		v := at(t)
+		return exact && (v == nil || v.LtUint64(1<<63)), err
+	}
+	return f
+}
+
 // fixed is data of a known length: slice gives the bytes to fill.
 func fixed[T any](key string, slice func(*T) []byte) field[T] {
 	return field[T]{key: key,

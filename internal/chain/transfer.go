@@ -30,10 +30,14 @@ var (
 	transferBatchTopic  = crypto.Keccak256Hash([]byte("TransferBatch(address,address,address,uint256[],uint256[])"))
 )
 
+// nativeAddress logs transfers of the chain's own coin in the form of ERC-20
+// (EIP-7708). They are no token's.
+var nativeAddress = common.HexToAddress("0xfffffffffffffffffffffffffffffffffffffffe")
+
 // Transfers gives the token transfers that a log tells of by the events of
 // ERC-20, ERC-721 and ERC-1155; none if it only looks like one of them.
 func (g *Log) Transfers() []Transfer {
-	if len(g.Topics) == 0 {
+	if len(g.Topics) == 0 || g.Address == nativeAddress {
 		return nil
 	}
 	switch g.Topics[0] {
