@@ -1,0 +1,152 @@
+//go:build unix
+
+// Package nodes runs real Ethereum nodes as child processes: geth, anvil,
+// hardhat and ganache. What is not installed yet it installs by itself into a
+// cache folder, from the Go module proxy and the npm registry; a program that
+// cannot be installed fails the test, it never skips it.
+//
+// A node listens on free ports of the loopback, is ready when its constructor
+// returns, and ends with the test. When a test fails, the end of its node's
+// log is printed.
+package nodes
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// TB is what this package needs of a [testing.TB], so that a program that
+// records fixtures can start nodes as well.
+type TB interface {
+	Helper()
+	Cleanup(func())
+	Failed() bool
+	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
+	TempDir() string
+}
+
+// StartGethDev starts `geth --dev` with the unprotected and the dev_ calls
+// allowed. Period is in seconds; 0 makes a block as soon as there is a
+// transaction. Its chain survives a Restart; after Kill it may be shorter.
+func StartGethDev(t TB, period int, args ...string) *Node {
+	t.Helper()
+	dir := t.TempDir()
+	return start(t, program{
+		name: "geth --dev",
+		path: must(t)(geth()),
+		dir:  dir,
+		args: func(p ports) []string {
+			return append(gethArgs(dir, p),
+				append([]string{"--dev", "--dev.period", strconv.Itoa(period)}, args...)...)
+		},
+		ports: gethPorts,
+	})
+}
+
+// StartGeth makes a chain out of a genesis file and a file of RLP blocks and
+// serves it with geth, every state kept. Nothing moves its head.
+func StartGeth(t TB, genesisPath, chainRLPPath string, args ...string) *Node {
+	t.Helper()
+	dir, path := t.TempDir(), must(t)(geth())
+	history := []string{"--syncmode", "full", "--gcmode", "archive", "--history.transactions", "0"}
+	must(t)(run(dir, nil, path, "--datadir", dir, "--state.scheme", "path", "init", genesisPath))
+	must(t)(run(dir, nil, path, append(append([]string{"--datadir", dir}, history...), "import", chainRLPPath)...))
+	return start(t, program{
+		name: "geth",
+		path: path,
+		dir:  dir,
+		args: func(p ports) []string {
+			return append(gethArgs(dir, p), append(history, args...)...)
+		},
+		ports: gethPorts,
+	})
+}
+
+func gethArgs(dir string, p ports) []string {
+	return []string{
+		"--datadir", dir, "--nodiscover", "--maxpeers", "0", "--port", "0", "--nat", "none", "--ipcdisable",
+		"--rpc.allow-unprotected-txs",
+		"--http", "--http.addr", "127.0.0.1", "--http.port", p.http, "--http.api", "eth,net,web3,debug,txpool,dev",
+		"--ws", "--ws.addr", "127.0.0.1", "--ws.port", p.ws, "--ws.api", "eth,net,web3,debug,txpool,dev",
+		"--authrpc.addr", "127.0.0.1", "--authrpc.port", p.auth,
+	}
+}
+
+// StartAnvil starts anvil. Its chain is in memory: a Restart begins a new one,
+// unless args hold --state.
+func StartAnvil(t TB, args ...string) *Node {
+	t.Helper()
+	return start(t, program{
+		name: "anvil",
+		path: must(t)(anvil()),
+		dir:  t.TempDir(),
+		args: func(p ports) []string {
+			return append([]string{"--host", "127.0.0.1", "--port", p.http}, args...)
+		},
+		ports: onePort,
+	})
+}
+
+// StartHardhat starts a hardhat node. Network is the JavaScript text of the
+// settings of its chain (`networks.hardhat` in hardhat's configuration), such
+// as "{ hardfork: 'cancun' }", or empty for the defaults. A Restart begins a
+// new chain.
+func StartHardhat(t TB, network string) *Node {
+	t.Helper()
+	if network == "" {
+		network = "{}"
+	}
+	modules, dir := must(t)(npm("hardhat", hardhatVersion)), t.TempDir()
+
+	// hardhat refuses to run outside of a project that has it installed.
+	config := fmt.Sprintf("module.exports = { solidity: '0.8.28', networks: { hardhat: %s } };\n", network)
+	if err := os.WriteFile(filepath.Join(dir, "hardhat.config.js"), []byte(config), 0o644); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
+	return start(t, program{
+		name: "hardhat",
+		path: "node",
+		dir:  dir,
+		env:  []string{"HARDHAT_DISABLE_TELEMETRY_PROMPT=true"},
+		args: func(p ports) []string {
+			return []string{"node_modules/hardhat/internal/cli/bootstrap.js", "node", "--hostname", "127.0.0.1", "--port", p.http}
+		},
+		ports: onePort,
+	})
+}
+
+// StartGanache starts ganache with its well-known accounts. A Restart begins
+// a new chain, unless args hold --database.dbPath.
+func StartGanache(t TB, args ...string) *Node {
+	t.Helper()
+	modules := must(t)(npm("ganache", ganacheVersion))
+	return start(t, program{
+		name: "ganache",
+		path: "node",
+		dir:  t.TempDir(),
+		args: func(p ports) []string {
+			return append([]string{
+				filepath.Join(modules, "ganache/dist/node/cli.js"),
+				"--server.host", "127.0.0.1", "--server.port", p.http, "--wallet.deterministic",
+			}, args...)
+		},
+		ports: onePort,
+	})
+}
+
+// must gives a function that ends the test if there is an error.
+func must(t TB) func(string, error) string {
+	return func(s string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("nodes: %v", err)
+		}
+		return s
+	}
+}

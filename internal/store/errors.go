@@ -1,0 +1,77 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/common"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"gapless/schema"
+)
+
+var (
+	// ErrLocked: another process writes to the file.
+	ErrLocked = errors.New("another gapless has this file open for writing")
+	// ErrForeign: the file is another program's.
+	ErrForeign = schema.ErrForeign
+	// ErrNewer: the file's schema is newer than this program.
+	ErrNewer = schema.ErrNewer
+	// ErrCorrupt: SQLite can't make sense of the file.
+	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
+	// ErrFull: the disk is full. The transaction left no trace.
+	ErrFull = errors.New("disk is full")
+	// ErrClosed: the store is closed or closing.
+	ErrClosed = errors.New("store is closed")
+	// ErrNoChain: the file is new and has no identity yet.
+	ErrNoChain = errors.New("the file has no chain yet")
+	// ErrObsolete: the block is no longer missing; nothing was changed.
+	ErrObsolete = errors.New("the block is no longer missing")
+	// ErrNotFound: the file has no such row.
+	ErrNotFound = errors.New("not in the file")
+)
+
+// A ForkError says that a block does not fit a stored neighbour. Nothing was
+// changed.
+type ForkError struct {
+	Number    uint64      // the block that does not fit
+	Neighbour uint64      // the stored block that it does not fit
+	Want, Got common.Hash // the hash that links the two, by the file and by the block
+}
+
+func (e *ForkError) Error() string {
+	return fmt.Sprintf("block %d does not fit stored block %d: %s instead of %s", e.Number, e.Neighbour, e.Got, e.Want)
+}
+
+// An IdentityError says that a node serves another chain than the file is of.
+type IdentityError struct{ File, Node Identity }
+
+func (e *IdentityError) Error() string {
+	if e.File.ChainID != e.Node.ChainID {
+		return fmt.Sprintf("the file is of chain id %d, the node serves %d; give each chain its own --db", e.File.ChainID, e.Node.ChainID)
+	}
+	return fmt.Sprintf("the chain was reset: its genesis is %s, the file's %s; move the file away to index the new chain",
+		e.Node.Genesis, e.File.Genesis)
+}
+
+// explain gives SQLite's errors a meaning that callers can test.
+func explain(err error) error {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	switch e.Code() & 0xff {
+	case sqlite3.SQLITE_NOTADB:
+		return ErrForeign
+	case sqlite3.SQLITE_CORRUPT:
+		return fmt.Errorf("%w (%w)", ErrCorrupt, err)
+	case sqlite3.SQLITE_FULL:
+		return fmt.Errorf("%w (%w)", ErrFull, err)
+	case sqlite3.SQLITE_BUSY:
+		return fmt.Errorf("the file is busy: another program holds a transaction on it: %w", err)
+	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
+		return fmt.Errorf("the file or its folder can't be written or opened: %w", err)
+	}
+	return err
+}

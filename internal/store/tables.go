@@ -1,0 +1,220 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/chain"
+)
+
+// positionBits is how many bits of a row's id are its position in the block.
+const positionBits = 24
+
+// rowID is the id of the row at a position inside a block.
+func rowID(number uint64, position int) (int64, error) {
+	if position >= 1<<positionBits || number >= 1<<(63-positionBits) {
+		return 0, fmt.Errorf("position %d of block %d does not fit the file", position, number)
+	}
+	return int64(number)<<positionBits | int64(position), nil
+}
+
+// firstID is the lowest id of a block's rows.
+func firstID(number uint64) int64 { return int64(number) << positionBits }
+
+// A blockRow is a row of blocks: the header and what is counted for it.
+type blockRow struct {
+	chain.Header
+	transactions, logs, uncles uint64
+	withdrawals                *uint64
+	verdict                    chain.Verdict
+	indexedAt                  uint64 // unix milliseconds
+}
+
+func headerColumns(h *chain.Header) []column {
+	return []column{
+		{"number", integer{&h.Number}},
+		{"hash", fixed(h.Hash[:])},
+		{"parent_hash", fixed(h.ParentHash[:])},
+		{"uncles_hash", fixed(h.UnclesHash[:])},
+		{"miner", fixed(h.Miner[:])},
+		{"state_root", fixed(h.StateRoot[:])},
+		{"transactions_root", fixed(h.TransactionsRoot[:])},
+		{"receipts_root", fixed(h.ReceiptsRoot[:])},
+		{"logs_bloom", bloom{&h.LogsBloom}},
+		{"difficulty", decimal{&h.Difficulty}},
+		{"gas_limit", integer{&h.GasLimit}},
+		{"gas_used", integer{&h.GasUsed}},
+		{"timestamp", integer{&h.Timestamp}},
+		{"extra_data", blob{&h.ExtraData}},
+		{"mix_hash", fixed(h.MixHash[:])},
+		{"nonce", fixed(h.Nonce[:])},
+		{"base_fee_per_gas", optDecimal{&h.BaseFeePerGas}},
+		{"withdrawals_root", optFixed[common.Hash]{&h.WithdrawalsRoot}},
+		{"blob_gas_used", optInteger{&h.BlobGasUsed}},
+		{"excess_blob_gas", optInteger{&h.ExcessBlobGas}},
+		{"parent_beacon_block_root", optFixed[common.Hash]{&h.ParentBeaconBlockRoot}},
+		{"requests_hash", optFixed[common.Hash]{&h.RequestsHash}},
+		{"block_access_list_hash", optFixed[common.Hash]{&h.BlockAccessListHash}},
+		{"slot_number", optInteger{&h.SlotNumber}},
+		{"size", optInteger{&h.Size}},
+		{"total_difficulty", optDecimal{&h.TotalDifficulty}},
+		{"shape", integer{&h.Shape}},
+		{"extra", text{&h.Extra}},
+	}
+}
+
+func blockColumns(r *blockRow) []column {
+	return append(headerColumns(&r.Header),
+		column{"transaction_count", integer{&r.transactions}},
+		column{"log_count", integer{&r.logs}},
+		column{"uncle_count", integer{&r.uncles}},
+		column{"withdrawal_count", optInteger{&r.withdrawals}},
+		column{"checks_passed", checks{&r.verdict.Passed}},
+		column{"checks_not_computable", checks{&r.verdict.NotComputable}},
+		column{"checks_failed", checks{&r.verdict.Failed}},
+		column{"indexed_at", integer{&r.indexedAt}},
+	)
+}
+
+// The row types below have the id beside the value.
+type (
+	uncleRow struct {
+		id uint64
+		chain.Header
+	}
+	transactionRow struct {
+		id uint64
+		chain.Transaction
+		bloom *chain.Bloom // nil if it is that of the logs
+		logs  uint64
+	}
+	logRow struct {
+		id          uint64
+		transaction uint64 // index
+		chain.Log
+		topics [4]*common.Hash
+	}
+	withdrawalRow struct {
+		id uint64
+		chain.Withdrawal
+	}
+	transferRow struct {
+		logID, batch, standard uint64
+		chain.Transfer
+	}
+)
+
+func uncleColumns(r *uncleRow) []column {
+	return append([]column{{"id", integer{&r.id}}}, headerColumns(&r.Header)...)
+}
+
+func transactionColumns(r *transactionRow) []column {
+	t, receipt := &r.Transaction, &r.Transaction.Receipt
+	return []column{
+		{"id", integer{&r.id}},
+		{"hash", fixed(t.Hash[:])},
+		{"type", integer{&t.Type}},
+		{"from_address", fixed(t.From[:])},
+		{"to_address", optFixed[common.Address]{&t.To}},
+		{"nonce", integer{&t.Nonce}},
+		{"gas", integer{&t.Gas}},
+		{"gas_price", optDecimal{&t.GasPrice}},
+		{"max_fee_per_gas", optDecimal{&t.MaxFeePerGas}},
+		{"max_priority_fee_per_gas", optDecimal{&t.MaxPriorityFeePerGas}},
+		{"max_fee_per_blob_gas", optDecimal{&t.MaxFeePerBlobGas}},
+		{"value", decimal{&t.Value}},
+		{"input", blob{&t.Input}},
+		{"chain_id", optWide{&t.ChainID}},
+		{"access_list", list[chain.AccessTuple]{&t.AccessList, chain.EncodeAccessList, chain.DecodeAccessList}},
+		{"blob_versioned_hashes", hashes{&t.BlobVersionedHashes}},
+		{"authorization_list", list[chain.Authorization]{&t.AuthorizationList, chain.EncodeAuthorizations, chain.DecodeAuthorizations}},
+		{"v", wide{&t.V}},
+		{"r", scalar{&t.R}},
+		{"s", scalar{&t.S}},
+		{"y_parity", optInteger{&t.YParity}},
+		{"shape", integer{&t.Shape}},
+		{"extra", text{&t.Extra}},
+		{"status", optInteger{&receipt.Status}},
+		{"root", optFixed[common.Hash]{&receipt.Root}},
+		{"cumulative_gas_used", integer{&receipt.CumulativeGasUsed}},
+		{"gas_used", integer{&receipt.GasUsed}},
+		{"contract_address", optFixed[common.Address]{&receipt.ContractAddress}},
+		{"effective_gas_price", optDecimal{&receipt.EffectiveGasPrice}},
+		{"blob_gas_used", optInteger{&receipt.BlobGasUsed}},
+		{"blob_gas_price", optDecimal{&receipt.BlobGasPrice}},
+		{"receipt_logs_bloom", optBloom{&r.bloom}},
+		{"log_count", integer{&r.logs}},
+		{"receipt_shape", integer{&receipt.Shape}},
+		{"receipt_extra", text{&receipt.Extra}},
+	}
+}
+
+func logColumns(r *logRow) []column {
+	return []column{
+		{"id", integer{&r.id}},
+		{"transaction_index", integer{&r.transaction}},
+		{"address", fixed(r.Address[:])},
+		{"topic0", optFixed[common.Hash]{&r.topics[0]}},
+		{"topic1", optFixed[common.Hash]{&r.topics[1]}},
+		{"topic2", optFixed[common.Hash]{&r.topics[2]}},
+		{"topic3", optFixed[common.Hash]{&r.topics[3]}},
+		{"data", blob{&r.Data}},
+		{"shape", integer{&r.Shape}},
+		{"extra", text{&r.Extra}},
+	}
+}
+
+func withdrawalColumns(r *withdrawalRow) []column {
+	return []column{
+		{"id", integer{&r.id}},
+		{"withdrawal_index", integer{&r.Index}},
+		{"validator_index", integer{&r.ValidatorIndex}},
+		{"address", fixed(r.Address[:])},
+		{"amount", integer{&r.Amount}},
+		{"shape", integer{&r.Shape}},
+		{"extra", text{&r.Extra}},
+	}
+}
+
+func transferColumns(r *transferRow) []column {
+	return []column{
+		{"log_id", integer{&r.logID}},
+		{"batch_index", integer{&r.batch}},
+		{"standard", integer{&r.standard}},
+		{"token", fixed(r.Token[:])},
+		{"from_address", fixed(r.From[:])},
+		{"to_address", fixed(r.To[:])},
+		{"token_id", optDecimal{&r.TokenID}},
+		{"amount", decimal{&r.Amount}},
+	}
+}
+
+// insertInto is the statement that writes a row of these columns.
+func insertInto(table string, columns []column) string {
+	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (?" +
+		strings.Repeat(", ?", len(columns)-1) + ")"
+}
+
+// selectFrom is the statement that reads rows of these columns.
+func selectFrom(table string, columns []column, where string) string {
+	return "SELECT " + names(columns) + " FROM " + table + " WHERE " + where
+}
+
+func names(columns []column) string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// places gives what Exec and Scan take.
+func places(columns []column) []any {
+	at := make([]any, len(columns))
+	for i, c := range columns {
+		at[i] = c.at
+	}
+	return at
+}
