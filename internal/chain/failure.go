@@ -31,6 +31,8 @@ const (
 	Invalid Class = "invalid"
 	// Pruned: the endpoint no longer has what is that old.
 	Pruned Class = "pruned"
+	// Fork: the block does not fit its stored neighbours.
+	Fork Class = "fork"
 	// Hole: a number that was in no table.
 	Hole Class = "hole"
 )
@@ -38,7 +40,7 @@ const (
 // Classes are all classes, in the order of their declaration.
 var Classes = []Class{
 	EndpointDown, EndpointRefuses, RateLimited, TooLarge, Unsupported, NotYet,
-	Race, BlockError, Invalid, Pruned, Hole,
+	Race, BlockError, Invalid, Pruned, Fork, Hole,
 }
 
 // OfBlock reports whether a failure of this class belongs to the block that

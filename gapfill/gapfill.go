@@ -1,0 +1,305 @@
+// Package gapfill brings in the blocks that are missing.
+//
+// Each has a row in failed_blocks, which is the truth; a queue in memory, made
+// from the rows at start, only says when to look at which. A retry runs the
+// function by which the head is indexed.
+package gapfill
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// atOnce is how many blocks one retry asks for.
+const atOnce = 16
+
+// longestSleep bounds a sleep, so that a clock that was set, or a machine that
+// slept, is noticed.
+const longestSleep = 30 * time.Second
+
+// A Worker retries missing blocks. It is safe for concurrent use.
+type Worker struct {
+	store   *store.Store
+	backoff Backoff
+	index   func(context.Context, []uint64) ([]store.Entry, error)
+	await   func(context.Context) error
+	log     *slog.Logger
+	metrics *metrics
+	wake    chan struct{} // buffered, 1: the head of the queue may have changed
+
+	mu    sync.Mutex // guards queue
+	queue *queue
+}
+
+// New makes a worker and its queue from the rows of failed_blocks. index is
+// the indexer's function that fetches and verifies blocks: it gives an entry
+// for each number, and its error is an endpoint's. await returns when an
+// endpoint answers again.
+func New(ctx context.Context, s *store.Store, backoff Backoff,
+	index func(context.Context, []uint64) ([]store.Entry, error), await func(context.Context) error,
+	log *slog.Logger, registry prometheus.Registerer,
+) (*Worker, error) {
+	w := &Worker{
+		store: s, backoff: backoff, index: index, await: await, log: log,
+		wake: make(chan struct{}, 1), queue: newQueue(),
+	}
+	w.metrics = newMetrics(registry, w)
+	return w, w.Reload(ctx)
+}
+
+// Reload makes the queue anew from the rows, for when others than the worker
+// have changed them.
+func (w *Worker) Reload(ctx context.Context) error {
+	latest := time.Now().Add(w.backoff.Longest()).UnixMilli() // a clock may have been set
+	var items []*item
+	err := w.store.EachDue(ctx, func(d store.Due) {
+		it := &item{number: d.Number, failedAt: d.FirstFailedAt.UnixMilli(), tries: int32(min(d.RetryCount, math.MaxInt32))}
+		if d.NextRetryAt.IsZero() {
+			it.state = skipped
+		} else {
+			it.nextAt = min(d.NextRetryAt.UnixMilli(), latest)
+		}
+		items = append(items, it)
+	})
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue = newQueue()
+	w.queue.load(items)
+	w.poke()
+	return nil
+}
+
+// Schedule puts failures that were committed into the queue.
+func (w *Worker) Schedule(failures ...*chain.Failure) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range failures {
+		w.metrics.failures.WithLabelValues(string(f.Class)).Inc()
+		w.queue.put(item{
+			number: f.Number, nextAt: f.NextAt.UnixMilli(), failedAt: f.At.UnixMilli(), tries: int32(f.Tries),
+		})
+	}
+	w.poke()
+}
+
+// Rewound takes out what is above the block to which the chain was rewound.
+func (w *Worker) Rewound(ancestor uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue.removeAbove(ancestor)
+	w.poke()
+}
+
+// RetryAll makes all missing blocks due, for when an endpoint is back.
+func (w *Worker) RetryAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue.allDue(time.Now())
+	w.poke()
+}
+
+// poke wakes the worker. The queue's lock is held.
+func (w *Worker) poke() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Missing sums up what is missing.
+type Missing struct {
+	Count   int       // blocks, skipped ones among them
+	Skipped int       // blocks that nobody tries
+	Oldest  time.Time // first failure of the block that is missing longest; zero if none is
+	NextAt  time.Time // of the next retry; zero if there is none
+}
+
+// Missing sums up the queue. It counts nothing.
+func (w *Worker) Missing() Missing {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	q := w.queue
+	m := Missing{Count: len(q.items), Skipped: q.skipped}
+	if len(q.oldest.items) > 0 {
+		m.Oldest = time.UnixMilli(q.oldest.items[0].failedAt)
+	}
+	switch {
+	case len(q.due.items) > 0:
+		m.NextAt = time.UnixMilli(q.due.items[0].nextAt)
+	case len(q.waiting.items) > 0:
+		m.NextAt = time.UnixMilli(q.waiting.items[0].nextAt)
+	}
+	return m
+}
+
+// Run retries what is due until ctx ends. It returns only what a retry can't
+// cure.
+func (w *Worker) Run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		numbers, wait, waits := w.next()
+		if len(numbers) > 0 {
+			if err := w.retry(ctx, numbers); err != nil {
+				return err
+			}
+			continue
+		}
+		var due <-chan time.Time
+		if waits {
+			timer.Reset(min(wait, longestSleep))
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-w.wake:
+		case <-due:
+		}
+	}
+}
+
+func (w *Worker) next() ([]uint64, time.Duration, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.queue.pop(time.Now(), atOnce)
+}
+
+// retry tries blocks that the queue handed out, and puts back those that are
+// still missing.
+func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
+	rows, err := w.rows(ctx, numbers)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
+	numbers = numbers[:0]
+	for _, row := range rows {
+		numbers = append(numbers, row.Number)
+	}
+	entries, err := w.index(ctx, numbers)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil: // the endpoint's failure is no block's
+		w.log.Warn("retries wait for the endpoint", "blocks", len(rows), "err", err)
+		w.putBack(rows)
+		return w.await(ctx)
+	}
+	for i, e := range entries {
+		if err := w.settle(ctx, rows[i], e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rows gives the rows of the blocks that are to be tried: the queue may be
+// wrong, the row is not.
+func (w *Worker) rows(ctx context.Context, numbers []uint64) (rows []*store.Failed, err error) {
+	for _, number := range numbers {
+		row, err := w.store.Failed(ctx, number)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			w.drop(number)
+		case err != nil:
+			return nil, err
+		case row.Skipped():
+			w.put(row, skipped)
+		default:
+			rows = append(rows, row)
+		}
+	}
+	return rows, nil
+}
+
+// settle stores what came of the retry of one block.
+func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry) error {
+	failure := e.Failure
+	if e.Block != nil {
+		err := w.store.Fill(ctx, e.Block)
+		var fork *store.ForkError
+		switch {
+		case err == nil:
+			w.drop(row.Number)
+			w.metrics.retries.WithLabelValues("recovered").Inc()
+			w.log.Info("missing block recovered", "block", row.Number, "tries", row.RetryCount+1,
+				"missing_for", time.Since(row.FirstFailedAt).Round(time.Millisecond))
+			return nil
+		case errors.Is(err, store.ErrObsolete):
+			return w.obsolete(ctx, row.Number)
+		case !errors.As(err, &fork):
+			return err
+		}
+		failure = chain.Failed(row.Number, &chain.Error{Class: chain.Fork, Err: err}, 1, time.Now())
+	}
+	return w.failedAgain(ctx, row, failure)
+}
+
+func (w *Worker) failedAgain(ctx context.Context, row *store.Failed, f *chain.Failure) error {
+	f.Tries += row.RetryCount
+	f.NextAt = f.At.Add(w.backoff.Delay(f.Tries))
+	err := w.store.RetryFailed(ctx, f)
+	if errors.Is(err, store.ErrObsolete) {
+		return w.obsolete(ctx, row.Number)
+	}
+	if err != nil {
+		return err
+	}
+	w.metrics.retries.WithLabelValues("failed").Inc()
+	w.log.Warn("block is still missing", "block", f.Number, "class", f.Class, "tries", f.Tries,
+		"next_retry_at", f.NextAt.Round(time.Second), "err", f.Message)
+	w.Schedule(f)
+	return nil
+}
+
+// obsolete looks why a block could not be filled or failed: it is gone, or
+// somebody skipped it.
+func (w *Worker) obsolete(ctx context.Context, number uint64) error {
+	w.metrics.retries.WithLabelValues("obsolete").Inc()
+	row, err := w.store.Failed(ctx, number)
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		w.drop(number)
+		return nil
+	case err != nil:
+		return err
+	case row.Skipped():
+		w.put(row, skipped)
+	default:
+		w.put(row, waiting)
+	}
+	return nil
+}
+
+func (w *Worker) putBack(rows []*store.Failed) {
+	for _, row := range rows {
+		w.put(row, waiting)
+	}
+}
+
+func (w *Worker) put(row *store.Failed, s state) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue.put(item{
+		number: row.Number, nextAt: row.NextRetryAt.UnixMilli(), failedAt: row.FirstFailedAt.UnixMilli(),
+		tries: int32(row.RetryCount), state: s,
+	})
+}
+
+func (w *Worker) drop(number uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue.remove(number)
+}
