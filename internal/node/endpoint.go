@@ -1,0 +1,188 @@
+package node
+
+import (
+	"log/slog"
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"gapless/internal/chain"
+)
+
+// An endpoint is one URL, and what was learnt about what answers there.
+type endpoint struct {
+	label    string // host#1: all that may be shown of the URL
+	url      *url.URL
+	loopback bool
+	header   http.Header
+	client   *http.Client
+	sockets  *sockets // nil unless calls go over a WebSocket
+	timeout  time.Duration
+	secrets  *redactor
+	limit    *limiter
+	pause    pause
+	metrics  *metrics
+	logger   *slog.Logger
+
+	mu            sync.Mutex // guards what follows
+	state         EndpointState
+	known         bool      // it was up or down before
+	failures      int       // in a row
+	retryAt       time.Time // while down: when other calls try it again
+	batch         int       // calls in a request, at least 1
+	mostBatch     int       // what batch grows back to
+	good          int       // requests answered since batch changed
+	byTransaction bool      // receipts are asked for one by one
+}
+
+// An EndpointState is what `status` shows of an endpoint.
+type EndpointState struct {
+	Label     string    `json:"endpoint"`
+	Up        bool      `json:"up"`
+	Since     time.Time `json:"since"` // of the last change of Up
+	Error     string    `json:"error,omitempty"`
+	Class     string    `json:"class,omitempty"` // of Error
+	Batch     int       `json:"batch"`           // calls in a request
+	Receipts  string    `json:"receipts"`        // method
+	WebSocket bool      `json:"websocket"`       // subscribed to new heads
+	Rate      float64   `json:"rate,omitempty"`  // calls a second; 0: no limit
+}
+
+// Calls in a request to begin with. Past 50 blocks nothing is won.
+const (
+	batchOnLoopback  = 100
+	batchOffLoopback = 40
+)
+
+func newBatch(loopback bool) int {
+	if loopback {
+		return batchOnLoopback
+	}
+	return batchOffLoopback
+}
+
+// answered notes that the endpoint answered.
+func (e *endpoint) answered() {
+	e.pause.reset()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failures = 0
+	e.state.Error, e.state.Class = "", ""
+	if e.state.Up {
+		return
+	}
+	if e.known {
+		e.logger.Info("endpoint up", "endpoint", e.label)
+	}
+	e.turn(true)
+}
+
+// failed notes an error for which the endpoint is to blame.
+func (e *endpoint) failed(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failures++
+	e.retryAt = time.Now().Add(min(time.Second<<min(e.failures-1, 5), 30*time.Second))
+	e.state.Error, e.state.Class = err.Error(), string(chain.ClassOf(err))
+	if e.state.Up || !e.known {
+		e.logger.Warn("endpoint down", "endpoint", e.label, "err", err)
+		e.turn(false)
+	}
+}
+
+// turn changes the state; e.mu is held.
+func (e *endpoint) turn(up bool) {
+	e.known = true
+	e.state.Up, e.state.Since = up, time.Now()
+	value := 0.0
+	if up {
+		value = 1
+	}
+	e.metrics.up.WithLabelValues(e.label).Set(value)
+}
+
+// usable reports whether calls may go to the endpoint: it is up, not tried yet,
+// or down for long enough to be tried again.
+func (e *endpoint) usable() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Up || !e.known || !time.Now().Before(e.retryAt)
+}
+
+// chunk gives how many of so many calls go into the next request: a multiple
+// of group, if a request holds one.
+func (e *endpoint) chunk(calls, group int) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := min(calls, e.batch)
+	if n > group {
+		n -= n % group
+	}
+	return n
+}
+
+// shrink makes requests smaller, after one of n calls was too large. With
+// forGood they never grow beyond that again.
+func (e *endpoint) shrink(n int, forGood bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	smaller := max(1, n/2)
+	if smaller >= e.batch {
+		return // another request has found out before
+	}
+	e.batch, e.good = smaller, 0
+	if forGood {
+		e.mostBatch = smaller
+	}
+	e.logger.Debug("batch made smaller", "endpoint", e.label, "calls", smaller)
+}
+
+// grow lets requests become larger again after a series of good ones.
+func (e *endpoint) grow() {
+	const series = 10
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.good++; e.good >= series && e.batch < e.mostBatch {
+		e.batch, e.good = min(2*e.batch, e.mostBatch), 0
+	}
+}
+
+// receiptsByTransaction reports whether eth_getBlockReceipts is known to be
+// unknown there.
+func (e *endpoint) receiptsByTransaction() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.byTransaction
+}
+
+func (e *endpoint) useTransactionReceipts() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.byTransaction {
+		e.byTransaction = true
+		e.logger.Info("receipts are asked for one by one", "endpoint", e.label)
+	}
+}
+
+func (e *endpoint) subscribed(yes bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.state.WebSocket = yes
+}
+
+func (e *endpoint) snapshot() EndpointState {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s := e.state
+	s.Label, s.Batch, s.Receipts = e.label, e.batch, "eth_getBlockReceipts"
+	if e.byTransaction {
+		s.Receipts = "eth_getTransactionReceipt"
+	}
+	if limit := e.limit.bucket.Limit(); limit != rate.Inf {
+		s.Rate = float64(limit)
+	}
+	return s
+}

@@ -1,0 +1,194 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"gapless/internal/chain"
+)
+
+// maxAnswer bounds the bytes of one answer.
+const maxAnswer = 256 << 20
+
+// exchange sends the calls in one request and reads their answers. It returns
+// what is wrong with the request as a whole, sorted; what is wrong with one call
+// is in the call. An urgent request does not wait for the rate limit.
+func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) error {
+	body, err := encodeCalls(calls)
+	if err != nil {
+		return fmt.Errorf("node: %w", err)
+	}
+	if err := e.admitted(ctx, len(calls), urgent); err != nil {
+		return err
+	}
+	start := time.Now()
+	err = e.ask(ctx, body, calls)
+	e.metrics.request(calls, requestOutcome(ctx, err), time.Since(start))
+	if err == nil {
+		e.answered()
+	}
+	return err
+}
+
+// admitted waits until the request may be sent.
+func (e *endpoint) admitted(ctx context.Context, calls int, urgent bool) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if urgent {
+		e.limit.take(calls)
+		return nil
+	}
+	if err := e.pause.wait(ctx); err != nil {
+		return e.named(err)
+	}
+	return e.limit.wait(ctx, calls)
+}
+
+// named puts the endpoint's label before a sorted error.
+func (e *endpoint) named(err error) error {
+	if c, ok := errors.AsType[*chain.Error](err); ok {
+		return &chain.Error{Class: c.Class, After: c.After, Err: fmt.Errorf("%s: %w", e.label, c.Err)}
+	}
+	return err
+}
+
+func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
+	timeout := e.timeout + e.timeout*time.Duration(len(calls)-1)/50
+	within, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	send := e.post
+	if e.sockets != nil {
+		send = e.sendSocket
+	}
+	answer, err := send(within, body)
+	if err != nil {
+		return e.trouble(ctx, within, timeout, err)
+	}
+	responses, err := parseAnswer(answer, len(calls))
+	if err != nil {
+		return e.unusable(err)
+	}
+	for i, c := range calls {
+		c.raw, c.err = nil, e.callError(c, responses[i])
+		if c.err == nil {
+			c.raw = responses[i].result
+		}
+	}
+	return nil
+}
+
+// trouble sorts an error of the transport, which may name the URL.
+func (e *endpoint) trouble(ctx, within context.Context, timeout time.Duration, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if sorted, ok := errors.AsType[*chain.Error](err); ok {
+		return e.named(sorted)
+	}
+	if within.Err() != nil {
+		return errorf(chain.EndpointDown, "%s: %w in %s", e.label, errSilent, timeout)
+	}
+	class := chain.EndpointDown
+	if refusing(err) {
+		class = chain.EndpointRefuses
+	}
+	return errorf(class, "%s: %w", e.label, e.secrets.error(err))
+}
+
+// unusable sorts an answer that does not answer the calls.
+func (e *endpoint) unusable(err error) error {
+	refused, ok := errors.AsType[*refusedError](err)
+	if !ok {
+		return errorf(chain.EndpointDown, "%s: %w", e.label, err)
+	}
+	class := chain.TooLarge
+	if refused.class() == chain.RateLimited {
+		class = chain.RateLimited
+	}
+	return errorf(class, "%s: batch refused: %w", e.label, e.shown(refused.rpcError))
+}
+
+// shown gives the error with its message redacted.
+func (e *endpoint) shown(err *rpcError) *rpcError {
+	return &rpcError{err.Code, e.secrets.text(err.Message)}
+}
+
+func (e *endpoint) callError(c *call, r response) error {
+	switch {
+	case r.failure != nil:
+		return errorf(r.failure.class(), "%s: %s: %w", e.label, c.method, e.shown(r.failure))
+	case r.result == nil:
+		return errorf(chain.BlockError, "%s: %s: not answered", e.label, c.method)
+	}
+	return nil
+}
+
+// post sends a body over HTTP and reads the answer.
+func (e *endpoint) post(ctx context.Context, body []byte) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	request.Header = e.header.Clone()
+	request.Header.Set("Content-Type", "application/json")
+	answer, err := e.client.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	return readAnswer(answer)
+}
+
+// readAnswer reads a body whole, and sorts statuses that are no answers. With
+// most of those a node may still answer in JSON.
+func readAnswer(r *http.Response) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
+	if len(body) > maxAnswer {
+		return nil, errorf(chain.TooLarge, "answer of more than %d MB", maxAnswer>>20)
+	}
+	if r.StatusCode == http.StatusOK {
+		return body, err
+	}
+	said := &chain.Error{Class: chain.EndpointDown, Err: fmt.Errorf("HTTP %d", r.StatusCode)}
+	said.After = retryAfter(r.Header, time.Now())
+	class, sorted := statusClass(r.StatusCode)
+	if sorted {
+		said.Class = class
+		return nil, said
+	}
+	if _, parsed := parseAnswer(body, 1); err == nil && !errors.Is(parsed, errNotJSON) || isBatch(body) {
+		return body, nil
+	}
+	return nil, said
+}
+
+func isBatch(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(body), []byte("[")) }
+
+func requestOutcome(ctx context.Context, err error) string {
+	switch {
+	case err == nil:
+		return outcomeOK
+	case ctx.Err() != nil:
+		return outcomeStopped
+	}
+	switch chain.ClassOf(err) {
+	case chain.RateLimited:
+		return outcomeLimited
+	case chain.TooLarge, chain.EndpointRefuses:
+		return outcomeRefused
+	}
+	return outcomeFailed
+}
+
+func callOutcome(err error) string {
+	if chain.ClassOf(err) == chain.RateLimited {
+		return outcomeLimited
+	}
+	return outcomeError
+}

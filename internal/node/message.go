@@ -1,0 +1,147 @@
+package node
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A call is one JSON-RPC call and, once it was made, its result or error.
+type call struct {
+	method string
+	params []any
+	raw    json.RawMessage
+	err    error // a *chain.Error
+}
+
+func newCall(method string, params ...any) *call {
+	if params == nil {
+		params = []any{} // hardhat refuses null
+	}
+	return &call{method: method, params: params}
+}
+
+// hex is a number as JSON-RPC has it.
+func hex(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }
+
+// encodeCalls makes a request's body: an object for one call, an array for
+// several. The id of call i is i+1.
+func encodeCalls(calls []*call) ([]byte, error) {
+	type message struct {
+		Version string `json:"jsonrpc"`
+		ID      int    `json:"id"`
+		Method  string `json:"method"`
+		Params  []any  `json:"params"`
+	}
+	messages := make([]message, len(calls))
+	for i, c := range calls {
+		messages[i] = message{"2.0", i + 1, c.method, c.params}
+	}
+	if len(messages) == 1 {
+		return json.Marshal(messages[0])
+	}
+	return json.Marshal(messages)
+}
+
+// A response is one answer. Neither field is set if there was none.
+type response struct {
+	result  json.RawMessage
+	failure *rpcError
+}
+
+// A refusedError is a node's refusal of a batch as a whole.
+type refusedError struct{ *rpcError }
+
+var errNotJSON = errors.New("answer is not JSON-RPC")
+
+// parseAnswer reads the body that answers n calls and gives the answer to each.
+// Answers come in any order, with ids as numbers or strings; those to nobody's
+// id are left out. A batch that is answered by one error is a *refusedError.
+func parseAnswer(body []byte, n int) ([]response, error) {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil, errNotJSON
+	}
+	switch body[0] {
+	case '{':
+		var m message
+		if err := json.Unmarshal(body, &m); err != nil {
+			return nil, errNotJSON
+		}
+		return single(&m, n)
+	case '[':
+		var messages []message
+		if err := json.Unmarshal(body, &messages); err != nil {
+			return nil, errNotJSON
+		}
+		if len(messages) == 1 && n > 1 {
+			return single(&messages[0], n)
+		}
+		return pair(messages, n), nil
+	}
+	return nil, errNotJSON
+}
+
+// A message is a response as it comes.
+type message struct {
+	ID     json.RawMessage `json:"id"`
+	Result json.RawMessage `json:"result"`
+	Error  json.RawMessage `json:"error"`
+}
+
+// single reads the only answer to n calls.
+func single(m *message, n int) ([]response, error) {
+	r := m.response()
+	if r.failure == nil && r.result == nil {
+		return nil, errNotJSON
+	}
+	if n > 1 {
+		if r.failure != nil {
+			return nil, &refusedError{r.failure}
+		}
+		return pair([]message{*m}, n), nil
+	}
+	if i, ok := m.index(n); r.failure == nil && (!ok || i != 0) {
+		return nil, errNotJSON // an answer to something else
+	}
+	return []response{r}, nil
+}
+
+// pair puts answers in the order of the calls. The first one to an id counts.
+func pair(messages []message, n int) []response {
+	responses := make([]response, n)
+	for i := range messages {
+		at, ok := messages[i].index(n)
+		if ok && responses[at].result == nil && responses[at].failure == nil {
+			responses[at] = messages[i].response()
+		}
+	}
+	return responses
+}
+
+// index gives the call that the message answers.
+func (m *message) index(n int) (int, bool) {
+	id, err := strconv.Atoi(strings.Trim(string(m.ID), `"`))
+	return id - 1, err == nil && id >= 1 && id <= n
+}
+
+func (m *message) response() response {
+	if m.Error == nil || string(m.Error) == "null" {
+		return response{result: m.Result}
+	}
+	var e struct {
+		Code    json.Number `json:"code"`
+		Message string      `json:"message"`
+	}
+	if err := json.Unmarshal(m.Error, &e); err != nil {
+		return response{failure: &rpcError{Message: string(m.Error)}}
+	}
+	code, err := strconv.Atoi(e.Code.String())
+	if err != nil {
+		e.Message = fmt.Sprintf("%s, code %q", e.Message, e.Code)
+	}
+	return response{failure: &rpcError{code, e.Message}}
+}

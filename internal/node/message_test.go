@@ -1,0 +1,111 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"time"
+)
+
+func TestParseAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		calls      int
+		want       string
+	}{
+		{"one", `{"id":1,"result":"0x1"}`, 1, `"0x1" <nil>`},
+		{"one in an array", `[{"id":1,"result":"0x1"}]`, 1, `"0x1" <nil>`},
+		{"null", `{"id":1,"result":null}`, 1, `null <nil>`},
+		{"neither", `{"id":1}`, 1, "answer is not JSON-RPC"},
+		{"another id", `{"id":7,"result":"0x1"}`, 1, "answer is not JSON-RPC"},
+		{"error without an id", `{"id":null,"error":{"code":-32700,"message":"m"}}`, 1, ` m (code -32700)`},
+		{"error is null", `{"id":1,"error":null,"result":"0x1"}`, 1, `"0x1" <nil>`},
+		{"error is a string", `{"id":1,"error":"broken"}`, 1, ` "broken" (code 0)`},
+		{"code is a string", `{"id":1,"error":{"code":"-32005","message":"m"}}`, 1, ` m (code -32005)`},
+		{"code is no integer", `{"id":1,"error":{"code":1.5,"message":"m"}}`, 1, ` m, code "1.5" (code 0)`},
+		{"mixed", ` [{"id":"2","result":"b"},{"id":1,"result":"a"}]`, 2, `"a" <nil>, "b" <nil>`},
+		{"one missing, one foreign, one twice", `[{"id":2,"result":"b"},{"id":9,"result":"x"},{"id":2,"result":"c"}]`, 2, ` <nil>, "b" <nil>`},
+		{"refused by an object", `{"id":null,"error":{"code":-32600,"message":"m"}}`, 2, "m (code -32600)"},
+		{"refused by one", `[{"id":1,"error":{"code":-32600,"message":"m"}}]`, 2, "m (code -32600)"},
+		{"only one answered", `[{"id":2,"result":"b"}]`, 2, ` <nil>, "b" <nil>`},
+		{"empty array", `[]`, 2, " <nil>,  <nil>"},
+		{"array of null", `[null,null]`, 2, " <nil>,  <nil>"},
+		{"truncated", `[{"id":1,"result":"a"},`, 2, "answer is not JSON-RPC"},
+		{"page", `<html>`, 2, "answer is not JSON-RPC"},
+		{"nothing", ``, 1, "answer is not JSON-RPC"},
+		{"a number", `17`, 1, "answer is not JSON-RPC"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			responses, err := parseAnswer([]byte(tt.body), tt.calls)
+			got := ""
+			for i, r := range responses {
+				if i > 0 {
+					got += ", "
+				}
+				var failure error
+				if r.failure != nil {
+					failure = r.failure
+				}
+				got += fmt.Sprintf("%s %v", r.result, failure)
+			}
+			if err != nil {
+				got = err.Error()
+			}
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func FuzzParseAnswer(f *testing.F) {
+	for _, body := range []string{
+		`[{"id":1,"result":"a"},{"id":"2","error":{"code":-32000,"message":"m"}}]`,
+		`{"id":null,"error":{"code":-32600,"message":"batch too large"}}`, `[]`, `[null]`, `{}`, `[[[[`,
+	} {
+		f.Add([]byte(body), 2)
+	}
+	f.Fuzz(func(t *testing.T, body []byte, n int) {
+		n = 1 + n&63
+		responses, err := parseAnswer(body, n)
+		refused, isRefused := errors.AsType[*refusedError](err)
+		switch {
+		case err == nil && len(responses) != n:
+			t.Fatalf("%d answers to %d calls", len(responses), n)
+		case err != nil && responses != nil:
+			t.Fatal("answers and an error")
+		case isRefused && (refused.rpcError == nil || n == 1):
+			t.Fatalf("refused %d calls by %v", n, refused)
+		}
+	})
+}
+
+func TestRetryAfter(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for value, want := range map[string]time.Duration{
+		"": 0, "3": 3 * time.Second, "0.5": time.Second / 2, "-3": 0, "nonsense": 0, "1e300": 1e6 * time.Second,
+		"Thu, 01 Jan 2026 00:00:10 GMT": 10 * time.Second, "Thu, 01 Jan 2020 00:00:10 GMT": 0,
+	} {
+		if got := retryAfter(http.Header{"Retry-After": {value}}, now); got != want {
+			t.Errorf("%q: %s, want %s", value, got, want)
+		}
+	}
+}
+
+func TestLimiterRecovers(t *testing.T) {
+	l := newLimiter(50)
+	now := time.Now()
+	l.slower(now)
+	l.slower(now.Add(time.Millisecond)) // refused together
+	if got := l.bucket.Limit(); got != 25 {
+		t.Fatalf("rate %v, want 25", got)
+	}
+	for range 100 {
+		now = now.Add(recoverEvery)
+		l.recover(now)
+	}
+	if got := l.bucket.Limit(); got != 50 {
+		t.Errorf("rate %v, want 50", got)
+	}
+}

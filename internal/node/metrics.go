@@ -1,0 +1,64 @@
+package node
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Outcomes of a call, a closed set.
+const (
+	outcomeOK      = "ok"
+	outcomeError   = "error"   // the node answered with an error
+	outcomeLimited = "limited" // asked too much
+	outcomeRefused = "refused" // the batch or the request as a whole
+	outcomeFailed  = "failed"  // no usable answer
+	outcomeStopped = "stopped" // given up by us
+)
+
+type metrics struct {
+	calls   *prometheus.CounterVec
+	seconds prometheus.Histogram
+	up      *prometheus.GaugeVec
+}
+
+// newMetrics registers the metrics, unless r is nil.
+func newMetrics(r prometheus.Registerer) (*metrics, error) {
+	m := &metrics{
+		calls: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gapless_rpc_calls_total",
+			Help: "Calls to Ethereum nodes, by method and outcome.",
+		}, []string{"method", "outcome"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "gapless_rpc_request_seconds",
+			Help:    "Duration of requests to Ethereum nodes, each of one or several calls.",
+			Buckets: prometheus.ExponentialBuckets(0.001, 2.5, 12),
+		}),
+		up: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gapless_endpoint_up",
+			Help: "Whether the endpoint answered last (1) or not (0).",
+		}, []string{"endpoint"}),
+	}
+	if r == nil {
+		return m, nil
+	}
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.up} {
+		if err := r.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// request counts the calls of one request, whose outcome is theirs unless it is
+// ok: then each has its own.
+func (m *metrics) request(calls []*call, outcome string, elapsed time.Duration) {
+	m.seconds.Observe(elapsed.Seconds())
+	for _, c := range calls {
+		o := outcome
+		if outcome == outcomeOK && c.err != nil {
+			o = callOutcome(c.err)
+		}
+		m.calls.WithLabelValues(c.method, o).Inc()
+	}
+}

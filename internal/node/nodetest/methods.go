@@ -1,0 +1,171 @@
+package nodetest
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"gapless/internal/node/recorded"
+)
+
+var null = json.RawMessage("null")
+
+type rpcError struct {
+	Code    int    `json:"code"`
+	Message string `json:"message"`
+}
+
+// An answer is one response. about is the block that it is about, if any.
+type answer struct {
+	Result  json.RawMessage
+	Error   *rpcError
+	dropped bool
+	about   *recorded.Block
+}
+
+// call answers one call, without faults.
+func (n *Node) call(method string, params []json.RawMessage) answer {
+	switch method {
+	case "web3_clientVersion":
+		return n.value(n.Client)
+	case "eth_chainId":
+		return n.value(hexutil.Uint64(n.Chain.ChainID))
+	case "net_version":
+		return n.value(strconv.FormatUint(n.Chain.ChainID, 10))
+	case "eth_blockNumber":
+		return n.value(hexutil.Uint64(n.Head))
+	case "eth_getBlockByNumber", "eth_getBlockByHash":
+		return n.getBlock(params)
+	case "eth_getBlockReceipts":
+		return n.getReceipts(params)
+	case "eth_getTransactionReceipt":
+		return n.getReceipt(params)
+	case "eth_getUncleByBlockHashAndIndex":
+		return n.getUncle(params)
+	}
+	return fail(-32601, fmt.Sprintf("the method %s does not exist/is not available", method))
+}
+
+func (n *Node) value(v any) answer {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fail(-32603, err.Error())
+	}
+	return answer{Result: raw}
+}
+
+func fail(code int, message string) answer {
+	return answer{Error: &rpcError{code, message}}
+}
+
+func (n *Node) getBlock(params []json.RawMessage) answer {
+	b, failure := n.named(params)
+	if failure != nil {
+		return answer{Error: failure}
+	}
+	var full bool
+	if len(params) > 1 {
+		_ = json.Unmarshal(params[1], &full)
+	}
+	switch {
+	case b == nil:
+		return answer{Result: null}
+	case !full:
+		return answer{Result: withHashes(b), about: b}
+	}
+	n.Asked[b.Number]++
+	return answer{Result: b.Block, about: b}
+}
+
+func (n *Node) getReceipts(params []json.RawMessage) answer {
+	if n.NoBlockReceipts != 0 {
+		return fail(n.NoBlockReceipts, "the method eth_getBlockReceipts does not exist/is not available")
+	}
+	b, failure := n.named(params)
+	switch {
+	case failure != nil:
+		return answer{Error: failure}
+	case b == nil:
+		return answer{Result: null}
+	}
+	return answer{Result: b.Receipts, about: b}
+}
+
+func (n *Node) getReceipt(params []json.RawMessage) answer {
+	at, ok := n.indexed().receipts[hashParam(params)]
+	b := n.block(at.number)
+	if !ok || b == nil {
+		return answer{Result: null}
+	}
+	return answer{Result: receiptAt(b, at.index), about: b}
+}
+
+func (n *Node) getUncle(params []json.RawMessage) answer {
+	number, ok := n.indexed().blocks[hashParam(params)]
+	b := n.block(number)
+	var i hexutil.Uint64
+	if len(params) > 1 {
+		_ = json.Unmarshal(params[1], &i)
+	}
+	if !ok || b == nil || int(i) >= len(b.Uncles) {
+		return answer{Result: null}
+	}
+	return answer{Result: b.Uncles[i], about: b}
+}
+
+func hashParam(params []json.RawMessage) (hash common.Hash) {
+	if len(params) > 0 {
+		_ = json.Unmarshal(params[0], &hash)
+	}
+	return hash
+}
+
+// named gives the block that the first parameter names, by number, hash, object
+// or tag, or nil if the node does not have it.
+func (n *Node) named(params []json.RawMessage) (*recorded.Block, *rpcError) {
+	var name string
+	if len(params) == 0 {
+		return nil, &rpcError{-32602, "missing value for required argument 0"}
+	}
+	if err := json.Unmarshal(params[0], &name); err != nil {
+		var object struct {
+			BlockHash   string `json:"blockHash"`
+			BlockNumber string `json:"blockNumber"`
+		}
+		if err := json.Unmarshal(params[0], &object); err != nil {
+			return nil, &rpcError{-32602, err.Error()}
+		}
+		name = object.BlockHash + object.BlockNumber
+	}
+	if len(name) == 66 {
+		number, ok := n.indexed().blocks[common.HexToHash(name)]
+		if !ok {
+			return nil, nil
+		}
+		return n.block(number), nil
+	}
+	return n.numbered(name)
+}
+
+func (n *Node) numbered(name string) (*recorded.Block, *rpcError) {
+	switch name {
+	case "latest", "pending":
+		return n.block(n.Head), nil
+	case "earliest":
+		return n.block(0), nil
+	case "finalized", "safe":
+		number, ok := n.Tags[name]
+		if !ok {
+			return nil, &rpcError{-32000, name + " block not found"}
+		}
+		return n.block(number), nil
+	}
+	number, err := hexutil.DecodeUint64(name)
+	if err != nil {
+		return nil, &rpcError{-32602, "invalid argument 0: " + err.Error()}
+	}
+	return n.block(number), nil
+}

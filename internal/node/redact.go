@@ -1,0 +1,141 @@
+package node
+
+import (
+	"cmp"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// hidden stands where a secret was.
+const hidden = "…"
+
+// A redactor takes the secrets of all endpoints out of texts: what nodes,
+// proxies and the network stack echo of URLs and headers.
+type redactor struct {
+	secrets *regexp.Regexp // nil if there are none
+}
+
+func newRedactor(urls []*url.URL, header http.Header) *redactor {
+	var secrets []string
+	for _, u := range urls {
+		secrets = append(secrets, urlSecrets(u)...)
+	}
+	for _, values := range header {
+		for _, v := range values {
+			secrets = append(secrets, v)
+			secrets = append(secrets, long(strings.Fields(v), 8)...)
+		}
+	}
+	secrets = long(secrets, 3)
+	if len(secrets) == 0 {
+		return &redactor{}
+	}
+	// The longest first: a part must not hide the whole's remainder.
+	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
+	for i, s := range secrets {
+		secrets[i] = regexp.QuoteMeta(s)
+	}
+	return &redactor{regexp.MustCompile("(?i)" + strings.Join(secrets, "|"))}
+}
+
+// urlSecrets gives all parts of a URL that may be a key.
+func urlSecrets(u *url.URL) []string {
+	secrets := []string{u.RawQuery, u.Fragment}
+	if u.Path != "/" && len(u.Path) > 1 {
+		secrets = append(secrets, u.RequestURI(), u.EscapedPath(), u.Path)
+	}
+	secrets = append(secrets, long(strings.Split(u.Path, "/"), 8)...)
+	secrets = append(secrets, long(strings.Split(u.EscapedPath(), "/"), 8)...)
+	for _, values := range u.Query() {
+		for _, v := range values {
+			secrets = append(secrets, v, url.QueryEscape(v))
+		}
+	}
+	if u.User != nil {
+		password, _ := u.User.Password()
+		pair := u.User.Username() + ":" + password
+		secrets = append(secrets, u.User.Username(), password, u.User.String(), pair,
+			base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	if shown := shownHost(u); shown != u.Hostname() {
+		front := strings.TrimSuffix(u.Hostname(), "."+shown)
+		secrets = append(secrets, front+"."+shown)
+		secrets = append(secrets, long(strings.Split(front, "."), 8)...)
+	}
+	return secrets
+}
+
+// long gives the texts of at least so many bytes.
+func long(texts []string, least int) []string {
+	return slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return len(s) < least })
+}
+
+// text gives s without secrets, and short enough for a log line.
+func (r *redactor) text(s string) string {
+	const most = 400
+	if r.secrets != nil {
+		s = r.secrets.ReplaceAllString(s, hidden)
+	}
+	if len(s) > most {
+		s = strings.ToValidUTF8(s[:most], "") + hidden
+	}
+	return s
+}
+
+// error gives an error with the same text but for the secrets, which wraps
+// nothing: what it was made of may hold them.
+func (r *redactor) error(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err
+	}
+	return errors.New(r.text(err.Error()))
+}
+
+// parseURL reads an endpoint's URL. Its errors hold nothing of it but the
+// scheme.
+func parseURL(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("not a URL")
+	}
+	switch u.Scheme {
+	case "http", "https", "ws", "wss":
+	case "":
+		return nil, errors.New("URL without http://, https://, ws:// or wss://")
+	default:
+		if u.Host == "" { // host:port without a scheme looks like scheme:opaque
+			return nil, errors.New("URL without http://, https://, ws:// or wss://")
+		}
+		return nil, fmt.Errorf("URL of an unknown scheme %q: use http, https, ws or wss", u.Scheme)
+	}
+	if u.Hostname() == "" {
+		return nil, errors.New("URL without a host")
+	}
+	return u, nil
+}
+
+// shownHost is what may be shown of a URL's host. A label may be a key
+// (KEY.provider.com), so of a name off loopback only the last two are shown.
+func shownHost(u *url.URL) string {
+	host := u.Hostname()
+	if isLoopback(host) || net.ParseIP(host) != nil {
+		return host
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	return strings.Join(labels[max(0, len(labels)-2):], ".")
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}

@@ -1,0 +1,105 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/coder/websocket"
+
+	"gapless/internal/chain"
+)
+
+// sockets are idle WebSocket connections to one endpoint. A request has a
+// connection for itself, so that its answer is the next message.
+type sockets struct {
+	mu     sync.Mutex // guards all
+	idle   []*websocket.Conn
+	closed bool
+}
+
+func (s *sockets) take() *websocket.Conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.idle) == 0 {
+		return nil
+	}
+	last := len(s.idle) - 1
+	c := s.idle[last]
+	s.idle = s.idle[:last]
+	return c
+}
+
+func (s *sockets) give(c *websocket.Conn) {
+	const most = 32
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || len(s.idle) >= most {
+		_ = c.CloseNow() // nothing is under way on it
+		return
+	}
+	s.idle = append(s.idle, c)
+}
+
+func (s *sockets) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.idle {
+		_ = c.CloseNow()
+	}
+	s.idle, s.closed = nil, true
+}
+
+// sendSocket sends a body over a WebSocket and reads the answer. A connection
+// that was idle may have ended since: then a new one is tried.
+func (e *endpoint) sendSocket(ctx context.Context, body []byte) ([]byte, error) {
+	if c := e.sockets.take(); c != nil {
+		answer, err := e.converse(ctx, c, body)
+		if err == nil || ctx.Err() != nil || chain.ClassOf(err) == chain.TooLarge {
+			return answer, err
+		}
+	}
+	c, err := e.dial(ctx, e.url)
+	if err != nil {
+		return nil, err
+	}
+	return e.converse(ctx, c, body)
+}
+
+// converse sends a message and reads the next one. It keeps the connection for
+// later, or closes it after an error.
+func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte) ([]byte, error) {
+	c.SetReadLimit(maxAnswer)
+	err := c.Write(ctx, websocket.MessageText, body)
+	var answer []byte
+	if err == nil {
+		_, answer, err = c.Read(ctx)
+	}
+	if err == nil {
+		e.sockets.give(c)
+		return answer, nil
+	}
+	_ = c.CloseNow() // it has failed already
+	if errors.Is(err, websocket.ErrMessageTooBig) {
+		return nil, errorf(chain.TooLarge, "answer of more than %d MB", maxAnswer>>20)
+	}
+	return nil, err
+}
+
+// dial opens a WebSocket.
+func (e *endpoint) dial(ctx context.Context, u *url.URL) (*websocket.Conn, error) {
+	c, response, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{HTTPClient: e.client, HTTPHeader: e.header.Clone()})
+	if err == nil {
+		return c, nil
+	}
+	if response == nil || response.StatusCode == http.StatusSwitchingProtocols {
+		return nil, err
+	}
+	class, sorted := statusClass(response.StatusCode)
+	if !sorted {
+		class = chain.EndpointDown
+	}
+	return nil, errorf(class, "HTTP %d instead of a WebSocket", response.StatusCode)
+}
