@@ -76,8 +76,6 @@ type Block struct {
 	Uncles       []Header     // as many as UncleHashes once DecodeUncles was called
 	Withdrawals  []Withdrawal // nil before EIP-4895, else perhaps empty
 	Verdict      Verdict      // set by Verify
-
-	inconsistent string // the first contradiction inside the block, if any
 }
 
 // A Transaction of any type, with its receipt. Types 0 to 4 are known; the

@@ -23,7 +23,6 @@ func DecodeBlock(raw json.RawMessage) (*Block, error) {
 	if err := b.Header.usable(); err != nil {
 		return nil, err
 	}
-	b.contradiction(&b.Object, "block")
 	return b, nil
 }
 
@@ -84,6 +83,7 @@ func (b *Block) DecodeReceipts(raw json.RawMessage) error {
 		if isNull(item) {
 			return &Error{Class: NotYet, Err: fmt.Errorf("receipt %d is null", i)}
 		}
+		tx.Receipt = Receipt{} // there may be one from before a Race
 		if err := decodeObject(item, receiptFields, v, &tx.Receipt.Object); err != nil {
 			return invalid(fmt.Errorf("receipt %d: %w", i, err))
 		}
@@ -95,15 +95,12 @@ func (b *Block) DecodeReceipts(raw json.RawMessage) error {
 	return nil
 }
 
-// checkReceipt sorts the contradictions of a receipt and its logs: what is of
-// another block or transaction can't be used, the rest is for [Verify].
+// checkReceipt refuses a receipt that is of another block or transaction. What
+// else contradicts the block is for [Verify].
 func (b *Block) checkReceipt(tx *Transaction, i int) error {
-	what := fmt.Sprintf("receipt %d", i)
-	b.contradiction(&tx.Receipt.Object, what)
 	objects := []*Object{&tx.Receipt.Object}
 	for j := range tx.Receipt.Logs {
 		objects = append(objects, &tx.Receipt.Logs[j].Object)
-		b.contradiction(&tx.Receipt.Logs[j].Object, what+" log")
 	}
 	for _, o := range objects {
 		switch o.mismatch {
@@ -114,13 +111,6 @@ func (b *Block) checkReceipt(tx *Transaction, i int) error {
 		}
 	}
 	return nil
-}
-
-// contradiction remembers the first mismatch inside the block.
-func (b *Block) contradiction(o *Object, what string) {
-	if o.mismatch != "" && b.inconsistent == "" {
-		b.inconsistent = what + ": " + o.mismatch + " contradicts the block"
-	}
 }
 
 // DecodeUncles adds the answers to eth_getUncleByBlockHashAndIndex, one for
@@ -160,16 +150,15 @@ func decodeTransactions(b *Block, raw json.RawMessage) (bool, error) {
 		if tx.Hash == (common.Hash{}) {
 			return false, invalid(fmt.Errorf("transaction %d without a hash", i))
 		}
-		b.contradiction(&tx.Object, fmt.Sprintf("transaction %d", i))
 	}
-	return true, nil
+	return !isNull(raw), nil
 }
 
 func decodeUncleHashes(b *Block, raw json.RawMessage) (_ bool, err error) {
 	if b.UncleHashes, err = parseHashes(raw); err != nil {
 		return false, invalid(err)
 	}
-	return true, nil
+	return !isNull(raw), nil
 }
 
 func decodeWithdrawals(b *Block, raw json.RawMessage) (bool, error) {

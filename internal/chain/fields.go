@@ -102,6 +102,19 @@ func inColumn[T any](f field[T], at func(*T) *uint256.Int) field[T] {
 	return f
 }
 
+// needed makes a value that can't be read an error of the whole object.
+func needed[T any](f field[T]) field[T] {
+	decode := f.decode
+	f.decode = func(t *T, raw json.RawMessage) (bool, error) {
+		exact, err := decode(t, raw)
+		if err != nil {
+			return false, invalid(fmt.Errorf("%s: %w", f.key, err))
+		}
+		return exact, nil
+	}
+	return f
+}
+
 // fixed is data of a known length: slice gives the bytes to fill.
 func fixed[T any](key string, slice func(*T) []byte) field[T] {
 	return field[T]{key: key,
@@ -166,7 +179,7 @@ func hashList[T any](key string, at func(*T) *[]common.Hash) field[T] {
 			if err == nil {
 				*at(t) = hashes
 			}
-			return true, err
+			return !isNull(raw), err
 		},
 		encode: func(t *T, out []byte) []byte {
 			if *at(t) == nil {

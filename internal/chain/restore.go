@@ -6,7 +6,6 @@ import "fmt"
 // database what it was when it was decoded: it reads the Extras and computes
 // the receipts' blooms that were not stored because they follow from the logs.
 func (b *Block) Restore() error {
-	b.inconsistent = ""
 	if err := restoreObject(blockFields, b, &b.Object); err != nil {
 		return fmt.Errorf("block %d: %w", b.Number, err)
 	}
@@ -36,7 +35,6 @@ func (b *Block) restoreTransaction(i, logs int) error {
 	if err := restoreObject(transactionFields, v, &tx.Object); err != nil {
 		return err
 	}
-	b.contradiction(&tx.Object, fmt.Sprintf("transaction %d", i))
 	for j := range tx.Receipt.Logs {
 		log := &tx.Receipt.Logs[j]
 		view := &logView{transactionView: *v, log: log, logIndex: logs + j}

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -12,7 +13,7 @@ import (
 // [field].
 var (
 	headerFields = []field[Header]{
-		fixed("hash", func(h *Header) []byte { return h.Hash[:] }),
+		needed(fixed("hash", func(h *Header) []byte { return h.Hash[:] })),
 		fixed("parentHash", func(h *Header) []byte { return h.ParentHash[:] }),
 		fixed("sha3Uncles", func(h *Header) []byte { return h.UnclesHash[:] }),
 		fixed("miner", func(h *Header) []byte { return h.Miner[:] }),
@@ -21,7 +22,7 @@ var (
 		fixed("receiptsRoot", func(h *Header) []byte { return h.ReceiptsRoot[:] }),
 		fixed("logsBloom", func(h *Header) []byte { return h.LogsBloom[:] }),
 		quantity256("difficulty", func(h *Header) *uint256.Int { return &h.Difficulty }),
-		quantity("number", func(h *Header) *uint64 { return &h.Number }),
+		needed(quantity("number", func(h *Header) *uint64 { return &h.Number })),
 		quantity("gasLimit", func(h *Header) *uint64 { return &h.GasLimit }),
 		quantity("gasUsed", func(h *Header) *uint64 { return &h.GasUsed }),
 		quantity("timestamp", func(h *Header) *uint64 { return &h.Timestamp }),
@@ -187,7 +188,7 @@ func list[T, E any](key string, fields []field[E], at func(*T) *[]E) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
 		decode: func(t *T, raw json.RawMessage) (bool, error) {
 			items, exact, err := parseList(raw, fields)
-			if err == nil {
+			if err == nil || errors.Is(err, errUnknownKey) {
 				*at(t) = items
 			}
 			return exact, err
@@ -201,14 +202,18 @@ func list[T, E any](key string, fields []field[E], at func(*T) *[]E) field[T] {
 	}
 }
 
+// errUnknownKey marks a list that was read but for what is unknown in it.
+var errUnknownKey = errors.New("unknown key or value in a list")
+
 // parseList reads an array of objects. exact is false if one of them has more
-// or less than its standard keys.
+// or less than its standard keys. With [errUnknownKey] it gives the items too.
 func parseList[E any](raw json.RawMessage, fields []field[E]) (items []E, exact bool, err error) {
 	var elements []json.RawMessage
 	if err := json.Unmarshal(raw, &elements); err != nil {
 		return nil, false, err
 	}
 	items, exact = make([]E, len(elements)), true
+	var unknown error
 	for i, element := range elements {
 		var o Object
 		if err := decodeObject(element, fields, &items[i], &o); err != nil {
@@ -217,8 +222,11 @@ func parseList[E any](raw json.RawMessage, fields []field[E]) (items []E, exact 
 		if o.Shape != 0 || o.Extra != nil {
 			exact = false
 		}
+		if o.unknown {
+			unknown = errUnknownKey
+		}
 	}
-	return items, exact, nil
+	return items, exact, unknown
 }
 
 func appendList[E any](out []byte, fields []field[E], items []E) []byte {

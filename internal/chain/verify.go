@@ -8,7 +8,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/holiman/uint256"
 )
 
 // A Check is a set of things that Verify recomputes from a block's data. The
@@ -64,7 +63,7 @@ type Verdict struct {
 	Passed        Check
 	NotComputable Check // mismatch beside fields or types that are unknown here
 	Failed        Check
-	Why           string // the first check that failed, in words; not stored
+	Why           string // the first check that failed, or else was not computable, in words; not stored
 }
 
 // Verified reports whether all the checks that were made have passed.
@@ -105,10 +104,10 @@ func (l Level) Accept(v Verdict) error {
 	if refused == 0 {
 		return nil
 	}
-	if v.Why != "" {
-		return &Error{Class: Invalid, Err: errors.New(v.Why)}
+	if v.Why == "" { // the verdict was stored
+		return &Error{Class: Invalid, Err: fmt.Errorf("not verified: %s", refused)}
 	}
-	return &Error{Class: Invalid, Err: fmt.Errorf("%s not computable here", v.NotComputable)}
+	return &Error{Class: Invalid, Err: errors.New(v.Why)}
 }
 
 // Verify makes the given checks of a whole block, and sets and returns its
@@ -119,38 +118,56 @@ func Verify(b *Block, checks Check) Verdict {
 	v.survey()
 	for _, c := range []struct {
 		check Check
-		make  func() string // why it fails, empty if it passes
-		// excused: a mismatch proves nothing
-		excused bool
+		make  func() finding
 	}{
-		{HeaderHash, v.headerHash, b.unknown},
-		{TransactionsRoot, v.transactionsRoot, v.oddTransactions},
-		{ReceiptsRoot, v.receiptsRoot, v.oddReceipts},
-		{WithdrawalsRoot, v.withdrawalsRoot, v.oddWithdrawals},
-		{UnclesHash, v.unclesHash, v.oddUncles},
-		{LogsBloom, v.logsBloom, v.oddReceipts},
-		{TransactionHashes, v.transactionHashes, v.oddTransactions},
-		{Senders, v.senders, v.oddTransactions},
-		{Contents, v.contents, false},
+		{HeaderHash, v.headerHash},
+		{TransactionsRoot, v.transactionsRoot},
+		{ReceiptsRoot, v.receiptsRoot},
+		{WithdrawalsRoot, v.withdrawalsRoot},
+		{UnclesHash, v.unclesHash},
+		{LogsBloom, v.logsBloom},
+		{TransactionHashes, v.transactionHashes},
+		{Senders, v.senders},
+		{Contents, v.contents},
 	} {
-		if checks&c.check == 0 {
-			continue
-		}
-		why := c.make()
-		switch {
-		case why == "":
-			v.verdict.Passed |= c.check
-		case c.excused:
-			v.verdict.NotComputable |= c.check
-		default:
-			v.verdict.Failed |= c.check
-			if v.verdict.Why == "" {
-				v.verdict.Why = why
-			}
+		if checks&c.check != 0 {
+			v.verdict.add(c.check, c.make())
 		}
 	}
 	b.Verdict = v.verdict
 	return v.verdict
+}
+
+// A finding is why a check does not pass, in words; none if it passes.
+type finding struct {
+	why string
+	// excused: what differs has fields or a type that are unknown here, so
+	// that the difference proves nothing.
+	excused bool
+}
+
+// or gives the first of two findings, unless only the second proves something.
+func (f finding) or(next finding) finding {
+	if f.why == "" || f.excused && next.why != "" && !next.excused {
+		return next
+	}
+	return f
+}
+
+func (v *Verdict) add(c Check, f finding) {
+	switch {
+	case f.why == "":
+		v.Passed |= c
+		return
+	case f.excused:
+		f.why = fmt.Sprintf("%s not computable here: %s", c, f.why)
+		v.NotComputable |= c
+	default:
+		v.Failed |= c
+	}
+	if v.Why == "" || v.Failed == c { // none before, or none that failed
+		v.Why = f.why
+	}
 }
 
 // A verifier holds what several checks of one block need.
@@ -158,29 +175,33 @@ type verifier struct {
 	b       *Block
 	verdict Verdict
 
-	// whether a part has fields or types that are unknown here
-	oddTransactions, oddReceipts, oddWithdrawals, oddUncles bool
-	unknownTypes                                            bool
-
-	encoded [][]byte // transactions
+	encoded [][]byte // transactions; nil if the type is not known
 	blooms  []Bloom  // receipts
+
+	// odd: has fields or is of a type that is unknown here
+	oddTransaction, oddReceipt                              []bool
+	oddTransactions, oddReceipts, oddWithdrawals, oddUncles bool // any of them
+	unknownTypes                                            bool
 }
 
 func (v *verifier) survey() {
-	v.encoded = make([][]byte, len(v.b.Transactions))
-	v.blooms = make([]Bloom, len(v.b.Transactions))
+	n := len(v.b.Transactions)
+	v.encoded, v.blooms = make([][]byte, n), make([]Bloom, n)
+	v.oddTransaction, v.oddReceipt = make([]bool, n), make([]bool, n)
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
-		v.unknownTypes = v.unknownTypes || !tx.known()
-		v.oddTransactions = v.oddTransactions || tx.unknown || !tx.known()
-		v.oddReceipts = v.oddReceipts || tx.Receipt.unknown || !tx.known()
-		for j := range tx.Receipt.Logs {
-			v.oddReceipts = v.oddReceipts || tx.Receipt.Logs[j].unknown
-		}
 		if tx.known() {
 			v.encoded[i] = tx.appendConsensus(nil)
 		}
 		v.blooms[i] = tx.Receipt.computeBloom()
+		v.unknownTypes = v.unknownTypes || !tx.known()
+		v.oddTransaction[i] = tx.unknown || !tx.known()
+		v.oddReceipt[i] = tx.Receipt.unknown || !tx.known()
+		for j := range tx.Receipt.Logs {
+			v.oddReceipt[i] = v.oddReceipt[i] || tx.Receipt.Logs[j].unknown
+		}
+		v.oddTransactions = v.oddTransactions || v.oddTransaction[i]
+		v.oddReceipts = v.oddReceipts || v.oddReceipt[i]
 	}
 	for i := range v.b.Withdrawals {
 		v.oddWithdrawals = v.oddWithdrawals || v.b.Withdrawals[i].unknown
@@ -190,6 +211,18 @@ func (v *verifier) survey() {
 	}
 }
 
+// eachTransaction gives the first finding of check that proves something, or
+// else the first of all.
+func (v *verifier) eachTransaction(check func(i int, tx *Transaction) finding) (found finding) {
+	for i := range v.b.Transactions {
+		found = found.or(check(i, &v.b.Transactions[i]))
+		if found.why != "" && !found.excused {
+			break
+		}
+	}
+	return found
+}
+
 func differs(what string, got, want common.Hash) string {
 	if got == want {
 		return ""
@@ -197,129 +230,90 @@ func differs(what string, got, want common.Hash) string {
 	return fmt.Sprintf("%s is %s by the data, %s by the block", what, got, want)
 }
 
-func (v *verifier) headerHash() string {
-	return differs("header hash", v.b.Header.hash(), v.b.Hash)
+func (v *verifier) headerHash() finding {
+	return finding{differs("header hash", v.b.Header.hash(), v.b.Hash), v.b.unknown}
 }
 
-func (v *verifier) transactionsRoot() string {
+func (v *verifier) transactionsRoot() finding {
 	if v.unknownTypes {
-		return "transaction of an unknown type"
+		return finding{"transaction of an unknown type", true}
 	}
-	return differs("transactions root", listRoot(v.encoded), v.b.TransactionsRoot)
+	return finding{differs("transactions root", listRoot(v.encoded), v.b.TransactionsRoot), v.oddTransactions}
 }
 
-func (v *verifier) receiptsRoot() string {
+func (v *verifier) receiptsRoot() finding {
 	encoded := make([][]byte, len(v.b.Transactions))
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
 		encoded[i] = tx.Receipt.appendConsensus(nil, tx.Type, &v.blooms[i])
 	}
-	return differs("receipts root", listRoot(encoded), v.b.ReceiptsRoot)
+	return finding{differs("receipts root", listRoot(encoded), v.b.ReceiptsRoot), v.oddReceipts}
 }
 
-func (v *verifier) withdrawalsRoot() string {
+func (v *verifier) withdrawalsRoot() finding {
 	if v.b.WithdrawalsRoot == nil {
 		if len(v.b.Withdrawals) > 0 {
-			return "withdrawals in a block without a withdrawals root"
+			return finding{"withdrawals in a block without a withdrawals root", v.oddWithdrawals}
 		}
-		return ""
+		return finding{}
 	}
 	encoded := make([][]byte, len(v.b.Withdrawals))
 	for i := range v.b.Withdrawals {
 		encoded[i] = v.b.Withdrawals[i].appendRLP(nil)
 	}
-	return differs("withdrawals root", listRoot(encoded), *v.b.WithdrawalsRoot)
+	return finding{differs("withdrawals root", listRoot(encoded), *v.b.WithdrawalsRoot), v.oddWithdrawals}
 }
 
-func (v *verifier) unclesHash() string {
-	for i := range v.b.Uncles {
-		if why := differs("uncle's header hash", v.b.Uncles[i].hash(), v.b.Uncles[i].Hash); why != "" {
-			return why
-		}
+func (v *verifier) unclesHash() (found finding) {
+	if len(v.b.Uncles) != len(v.b.UncleHashes) {
+		return finding{why: fmt.Sprintf("%d uncles for %d uncle hashes", len(v.b.Uncles), len(v.b.UncleHashes))}
 	}
-	return differs("uncles hash", unclesHash(v.b.Uncles), v.b.UnclesHash)
+	for i := range v.b.Uncles {
+		uncle := &v.b.Uncles[i]
+		found = found.or(finding{differs("uncle's header hash", uncle.hash(), uncle.Hash), uncle.unknown})
+		found = found.or(finding{why: differs("uncle's hash", uncle.Hash, v.b.UncleHashes[i])})
+	}
+	return found.or(finding{differs("uncles hash", unclesHash(v.b.Uncles), v.b.UnclesHash), v.oddUncles})
 }
 
-func (v *verifier) logsBloom() string {
+func (v *verifier) logsBloom() finding {
 	var all Bloom
 	for i := range v.blooms {
-		given := v.b.Transactions[i].Receipt.LogsBloom
-		if given != nil && *given != v.blooms[i] {
-			return fmt.Sprintf("logs bloom of receipt %d is not that of its logs", i)
-		}
 		all.or(&v.blooms[i])
 	}
+	found := v.eachTransaction(func(i int, tx *Transaction) finding {
+		if given := tx.Receipt.LogsBloom; given != nil && *given != v.blooms[i] {
+			return finding{fmt.Sprintf("logs bloom of receipt %d is not that of its logs", i), v.oddReceipt[i]}
+		}
+		return finding{}
+	})
 	if all != v.b.LogsBloom {
-		return "logs bloom of the block is not that of its logs"
+		found = found.or(finding{"logs bloom of the block is not that of its logs", v.oddReceipts})
 	}
-	return ""
+	return found
 }
 
-func (v *verifier) transactionHashes() string {
-	for i := range v.b.Transactions {
-		tx := &v.b.Transactions[i]
+func (v *verifier) transactionHashes() finding {
+	return v.eachTransaction(func(i int, tx *Transaction) finding {
 		if !tx.known() {
-			return "transaction of an unknown type"
+			return finding{"transaction of an unknown type", true}
 		}
-		if why := differs("transaction hash", crypto.Keccak256Hash(v.encoded[i]), tx.Hash); why != "" {
-			return why
-		}
-	}
-	return ""
+		return finding{differs("transaction hash", crypto.Keccak256Hash(v.encoded[i]), tx.Hash), v.oddTransaction[i]}
+	})
 }
 
-func (v *verifier) senders() string {
-	for i := range v.b.Transactions {
-		tx := &v.b.Transactions[i]
+func (v *verifier) senders() finding {
+	return v.eachTransaction(func(i int, tx *Transaction) finding {
 		if !tx.known() {
-			return "transaction of an unknown type"
+			return finding{"transaction of an unknown type", true}
 		}
-		if from, ok := tx.sender(); !ok {
-			return fmt.Sprintf("signature of transaction %d is not valid", i)
-		} else if from != tx.From {
-			return fmt.Sprintf("transaction %d is signed by %s, not by %s", i, from, tx.From)
+		from, ok := tx.sender()
+		switch {
+		case !ok:
+			return finding{fmt.Sprintf("signature of transaction %d is not valid", i), v.oddTransaction[i]}
+		case from != tx.From:
+			return finding{fmt.Sprintf("transaction %d is signed by %s, not by %s", i, from, tx.From), v.oddTransaction[i]}
 		}
-	}
-	return ""
-}
-
-func (v *verifier) contents() string {
-	if v.b.inconsistent != "" {
-		return v.b.inconsistent
-	}
-	before := uint64(0)
-	for i := range v.b.Transactions {
-		tx := &v.b.Transactions[i]
-		r := &tx.Receipt
-		if r.CumulativeGasUsed-before != r.GasUsed {
-			return fmt.Sprintf("receipt %d: gas used is not what the cumulative gas says", i)
-		}
-		before = r.CumulativeGasUsed
-		if !tx.known() {
-			continue
-		}
-		if r.ContractAddress != nil && (tx.To != nil || *r.ContractAddress != crypto.CreateAddress(tx.From, tx.Nonce)) {
-			return fmt.Sprintf("receipt %d: contract address does not follow from sender and nonce", i)
-		}
-		if want := tx.pricePaid(v.b.BaseFeePerGas); r.EffectiveGasPrice != nil && want != nil && !r.EffectiveGasPrice.Eq(want) {
-			return fmt.Sprintf("receipt %d: effective gas price is %s, not %s", i, r.EffectiveGasPrice.Dec(), want.Dec())
-		}
-	}
-	return ""
-}
-
-// pricePaid is the price per gas that the sender pays (EIP-1559), or nil if the
-// fields don't say.
-func (t *Transaction) pricePaid(baseFee *uint256.Int) *uint256.Int {
-	if t.Type < dynamicFeeType {
-		return t.GasPrice
-	}
-	if baseFee == nil || t.MaxFeePerGas == nil || t.MaxPriorityFeePerGas == nil {
-		return nil
-	}
-	price, overflow := new(uint256.Int).AddOverflow(baseFee, t.MaxPriorityFeePerGas)
-	if overflow || price.Gt(t.MaxFeePerGas) {
-		return t.MaxFeePerGas
-	}
-	return price
+		return finding{}
+	})
 }

@@ -1,0 +1,147 @@
+package chain
+
+import (
+	"fmt"
+
+	"github.com/ethereum/go-ethereum/crypto"
+	"github.com/holiman/uint256"
+)
+
+// gasPerBlob is the blob gas that a blob takes (EIP-4844).
+const gasPerBlob = 1 << 17
+
+// contents checks what no root commits to against what one does. Not checked
+// are totalDifficulty, which takes the chain before, blobGasPrice, which takes
+// the chain's blob schedule, and size: anvil counts it without withdrawals,
+// hardhat without the envelopes of typed transactions.
+func (v *verifier) contents() (found finding) {
+	for i := range v.b.Withdrawals {
+		found = found.or(contradiction(&v.b.Withdrawals[i].Object, "withdrawal", i))
+	}
+	for i := range v.b.Uncles {
+		found = found.or(contradiction(&v.b.Uncles[i].Object, "uncle", i))
+	}
+	return found.or(v.eachTransaction(v.transactionContents))
+}
+
+// contradiction tells of a derived key that contradicts the block.
+func contradiction(o *Object, what string, i int) finding {
+	if o.mismatch == "" {
+		return finding{}
+	}
+	return finding{fmt.Sprintf("%s %d: %s contradicts the block", what, i, o.mismatch), o.unknown}
+}
+
+func (v *verifier) transactionContents(i int, tx *Transaction) finding {
+	found := contradiction(&tx.Object, "transaction", i).or(contradiction(&tx.Receipt.Object, "receipt", i))
+	for j := range tx.Receipt.Logs {
+		found = found.or(contradiction(&tx.Receipt.Logs[j].Object, fmt.Sprintf("receipt %d, log", i), j))
+	}
+	before := uint64(0)
+	if i > 0 {
+		before = v.b.Transactions[i-1].Receipt.CumulativeGasUsed
+	}
+	odd := v.oddTransaction[i] || v.oddReceipt[i]
+	if why := tx.Receipt.contents(before); why != "" {
+		found = found.or(finding{fmt.Sprintf("receipt %d: %s", i, why), odd})
+	}
+	if !tx.known() {
+		return found
+	}
+	if why := tx.contents(v.b.BaseFeePerGas); why != "" {
+		found = found.or(finding{fmt.Sprintf("transaction %d: %s", i, why), odd})
+	}
+	return found
+}
+
+func (r *Receipt) contents(gasBefore uint64) string {
+	switch {
+	case r.CumulativeGasUsed-gasBefore != r.GasUsed:
+		return "gas used is not what the cumulative gas says"
+	case (r.Status != nil) == (r.Root != nil):
+		return "not one of status and state root"
+	}
+	return ""
+}
+
+// contents checks what a transaction of a known type and its receipt repeat.
+func (t *Transaction) contents(baseFee *uint256.Int) string {
+	if why := t.misfit(); why != "" {
+		return why
+	}
+	r := &t.Receipt
+	parity, chainID := t.recovery()
+	paid := t.pricePaid(baseFee)
+	blobGas := gasPerBlob * uint64(len(t.BlobVersionedHashes))
+	switch {
+	case t.YParity != nil && *t.YParity != parity:
+		return fmt.Sprintf("yParity is %d, not %d", *t.YParity, parity)
+	case t.Type == legacyType && t.ChainID != nil && chainID != nil && !t.ChainID.Eq(chainID):
+		return fmt.Sprintf("chain id is %s, not %s", t.ChainID.Dec(), chainID.Dec())
+	case t.GasPrice != nil && paid != nil && !t.GasPrice.Eq(paid):
+		return fmt.Sprintf("gas price is %s, not %s", t.GasPrice.Dec(), paid.Dec())
+	case r.EffectiveGasPrice != nil && paid != nil && !r.EffectiveGasPrice.Eq(paid):
+		return fmt.Sprintf("effective gas price is %s, not %s", r.EffectiveGasPrice.Dec(), paid.Dec())
+	case r.BlobGasUsed != nil && *r.BlobGasUsed != blobGas:
+		return fmt.Sprintf("blob gas used is %d, not %d", *r.BlobGasUsed, blobGas)
+	}
+	return t.created()
+}
+
+// misfit tells of a field that the type has and the transaction does not, or
+// the other way round. Nothing commits to the latter, nor to the difference
+// between none and zero.
+func (t *Transaction) misfit() string {
+	for _, field := range []struct {
+		key             string
+		has, may, needs bool
+	}{
+		{"chainId", t.ChainID != nil, true, t.Type != legacyType},
+		{"gasPrice", t.GasPrice != nil, true, t.Type < dynamicFeeType},
+		{"maxFeePerGas", t.MaxFeePerGas != nil, t.Type >= dynamicFeeType, t.Type >= dynamicFeeType},
+		{"maxPriorityFeePerGas", t.MaxPriorityFeePerGas != nil, t.Type >= dynamicFeeType, t.Type >= dynamicFeeType},
+		{"maxFeePerBlobGas", t.MaxFeePerBlobGas != nil, t.Type == blobType, t.Type == blobType},
+		{"accessList", len(t.AccessList) > 0, t.Type != legacyType, false},
+		{"blobVersionedHashes", len(t.BlobVersionedHashes) > 0, t.Type == blobType, false},
+		{"authorizationList", len(t.AuthorizationList) > 0, t.Type == setCodeType, false},
+	} {
+		switch {
+		case field.has && !field.may:
+			return fmt.Sprintf("%s with type %d", field.key, t.Type)
+		case field.needs && !field.has:
+			return fmt.Sprintf("no %s with type %d", field.key, t.Type)
+		}
+	}
+	return ""
+}
+
+// created checks the address of a created contract. Nodes differ in whether
+// they tell it where the creation failed.
+func (t *Transaction) created() string {
+	address := t.Receipt.ContractAddress
+	switch {
+	case address == nil && t.To == nil && t.Receipt.Status != nil && *t.Receipt.Status == 1:
+		return "no contract address"
+	case address != nil && t.To != nil:
+		return "contract address without a creation"
+	case address != nil && *address != crypto.CreateAddress(t.From, t.Nonce):
+		return "contract address does not follow from sender and nonce"
+	}
+	return ""
+}
+
+// pricePaid is the price per gas that the sender pays (EIP-1559), or nil if the
+// fields don't say.
+func (t *Transaction) pricePaid(baseFee *uint256.Int) *uint256.Int {
+	if t.Type < dynamicFeeType {
+		return t.GasPrice
+	}
+	if baseFee == nil || t.MaxFeePerGas == nil || t.MaxPriorityFeePerGas == nil {
+		return nil
+	}
+	price, overflow := new(uint256.Int).AddOverflow(baseFee, t.MaxPriorityFeePerGas)
+	if overflow || price.Gt(t.MaxFeePerGas) {
+		return t.MaxFeePerGas
+	}
+	return price
+}
