@@ -63,17 +63,14 @@ func Migrate(ctx context.Context, conn *sql.Conn) error {
 
 func version(ctx context.Context, conn *sql.Conn) (int, error) {
 	var application, version, objects int
-	for query, into := range map[string]*int{
-		`PRAGMA application_id`:              &application,
-		`PRAGMA user_version`:                &version,
-		`SELECT COUNT(*) FROM sqlite_schema`: &objects,
-	} {
-		if err := conn.QueryRowContext(ctx, query).Scan(into); err != nil {
-			return 0, fmt.Errorf("schema: %w", err)
-		}
+	err := conn.QueryRowContext(ctx, `SELECT a.application_id, v.user_version, (SELECT COUNT(*) FROM sqlite_schema)
+		FROM pragma_application_id AS a, pragma_user_version AS v`).Scan(&application, &version, &objects)
+	if err != nil {
+		return 0, fmt.Errorf("schema: %w", err)
 	}
+	isNew := application == 0 && version == 0 && objects == 0
 	switch {
-	case application != ApplicationID && (application != 0 || version != 0 || objects != 0):
+	case application != ApplicationID && !isNew, version < 0:
 		return 0, ErrForeign
 	case version > Version():
 		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, Version())

@@ -43,8 +43,11 @@ func (s *Store) RetryFailed(ctx context.Context, f *chain.Failure) error {
 		n, err := w.affect(`UPDATE failed_blocks
 			SET error_class = ?, error_message = ?, retry_count = ?, last_failed_at = ?, next_retry_at = ?
 			WHERE block_number = ? AND skipped_at IS NULL`,
-			string(f.Class), f.Message, f.Tries, f.At.UnixMilli(), f.NextAt.UnixMilli(), int64(f.Number))
-		return found(n, err)
+			string(f.Class), f.Message, f.Tries, f.At.UnixMilli(), f.NextAt.UnixMilli(), clamp(f.Number))
+		if err == nil && n == 0 {
+			return ErrObsolete
+		}
+		return err
 	})
 }
 
@@ -53,7 +56,7 @@ func (s *Store) RetryFailed(ctx context.Context, f *chain.Failure) error {
 func (s *Store) RetryNow(ctx context.Context, first, last uint64) (count int64, err error) {
 	err = s.write(ctx, func(w *writer) error {
 		count, err = w.affect(`UPDATE failed_blocks SET next_retry_at = ?, skipped_at = NULL, skip_reason = NULL
-			WHERE block_number BETWEEN ? AND ?`, now(), int64(first), int64(last))
+			WHERE block_number BETWEEN ? AND ?`, now(), clamp(first), clamp(last))
 		return err
 	})
 	return count, err
@@ -64,7 +67,7 @@ func (s *Store) RetryNow(ctx context.Context, first, last uint64) (count int64, 
 func (s *Store) Skip(ctx context.Context, number uint64, reason string) error {
 	return s.write(ctx, func(w *writer) error {
 		n, err := w.affect(`UPDATE failed_blocks SET next_retry_at = NULL, skipped_at = ?, skip_reason = ?
-			WHERE block_number = ?`, now(), reason, int64(number))
+			WHERE block_number = ?`, now(), reason, clamp(number))
 		if err == nil && n == 0 {
 			return ErrNotFound
 		}
@@ -72,19 +75,12 @@ func (s *Store) Skip(ctx context.Context, number uint64, reason string) error {
 	})
 }
 
-func found(n int64, err error) error {
-	if err == nil && n == 0 {
-		return ErrObsolete
-	}
-	return err
-}
-
 const failedColumns = `block_number, error_class, error_message, retry_count, first_failed_at, last_failed_at,
 	next_retry_at, skipped_at, skip_reason`
 
 // Failed gives the row of a missing block; [ErrNotFound] if it is not missing.
 func (r *Reader) Failed(ctx context.Context, number uint64) (*Failed, error) {
-	rows, err := r.failed(ctx, `SELECT `+failedColumns+` FROM failed_blocks WHERE block_number = ?`, int64(number))
+	rows, err := r.failed(ctx, `SELECT `+failedColumns+` FROM failed_blocks WHERE block_number = ?`, clamp(number))
 	if err == nil && len(rows) == 0 {
 		err = ErrNotFound
 	}
@@ -97,7 +93,7 @@ func (r *Reader) Failed(ctx context.Context, number uint64) (*Failed, error) {
 // FailedFrom gives up to limit missing blocks from a number on, in order.
 func (r *Reader) FailedFrom(ctx context.Context, from uint64, limit int) ([]Failed, error) {
 	return r.failed(ctx, `SELECT `+failedColumns+` FROM failed_blocks WHERE block_number >= ?
-		ORDER BY block_number LIMIT ?`, int64(from), limit)
+		ORDER BY block_number LIMIT ?`, clamp(from), limit)
 }
 
 func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Failed, error) {
@@ -151,21 +147,22 @@ func (r *Reader) EachDue(ctx context.Context, fn func(Due)) error {
 }
 
 func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Due)) (n int, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT block_number, retry_count, first_failed_at, IFNULL(next_retry_at, -1)
+	rows, err := r.db.QueryContext(ctx, `SELECT block_number, retry_count, first_failed_at, next_retry_at
 		FROM failed_blocks WHERE block_number >= ? ORDER BY block_number LIMIT ?`, from, limit)
 	if err != nil {
 		return 0, explain(err)
 	}
 	defer rows.Close()
 	for ; rows.Next(); n++ {
-		var number, first, next int64
-		var tries int
-		if err := rows.Scan(&number, &tries, &first, &next); err != nil {
+		var d Due
+		var first int64
+		var next *int64
+		if err := rows.Scan(integer{&d.Number}, &d.RetryCount, &first, &next); err != nil {
 			return n, err
 		}
-		d := Due{Number: uint64(number), RetryCount: tries, FirstFailedAt: time.UnixMilli(first)}
-		if next >= 0 {
-			d.NextRetryAt = time.UnixMilli(next)
+		d.FirstFailedAt = time.UnixMilli(first)
+		if next != nil {
+			d.NextRetryAt = time.UnixMilli(*next)
 		}
 		fn(d)
 	}

@@ -26,12 +26,15 @@ func (r *Reader) Block(ctx context.Context, number uint64) (*chain.Block, error)
 	return l.block, l.block.Restore()
 }
 
-// A loaded is a block with the counts that its row claims.
+// A loaded is a block with the rows that it was made of.
 type loaded struct {
 	block *chain.Block
-	row   blockRow
-	logs  []logRow
-	txs   []transactionRow
+
+	row         blockRow
+	txs         []transactionRow
+	logs        []logRow
+	withdrawals []withdrawalRow
+	uncles      []uncleRow
 }
 
 func loadBlock(ctx context.Context, tx *sql.Tx, number uint64) (*loaded, error) {
@@ -71,22 +74,23 @@ func (l *loaded) loadLogs(ctx context.Context, tx *sql.Tx) (err error) {
 	return err
 }
 
-func (l *loaded) loadWithdrawals(ctx context.Context, tx *sql.Tx) error {
-	rows, err := loadRows(ctx, tx, "withdrawals", withdrawalColumns, l.block.Number)
+func (l *loaded) loadWithdrawals(ctx context.Context, tx *sql.Tx) (err error) {
+	l.withdrawals, err = loadRows(ctx, tx, "withdrawals", withdrawalColumns, l.block.Number)
 	if l.row.withdrawals != nil {
 		l.block.Withdrawals = []chain.Withdrawal{}
 	}
-	for i := range rows {
-		l.block.Withdrawals = append(l.block.Withdrawals, rows[i].Withdrawal)
+	for i := range l.withdrawals {
+		l.block.Withdrawals = append(l.block.Withdrawals, l.withdrawals[i].Withdrawal)
 	}
 	return err
 }
 
-func (l *loaded) loadUncles(ctx context.Context, tx *sql.Tx) error {
-	rows, err := loadRows(ctx, tx, "uncles", uncleColumns, l.block.Number)
-	for i := range rows {
-		l.block.Uncles = append(l.block.Uncles, rows[i].Header)
-		l.block.UncleHashes = append(l.block.UncleHashes, rows[i].Hash)
+func (l *loaded) loadUncles(ctx context.Context, tx *sql.Tx) (err error) {
+	l.uncles, err = loadRows(ctx, tx, "uncles", uncleColumns, l.block.Number)
+	l.block.Uncles = make([]chain.Header, len(l.uncles))
+	l.block.UncleHashes = make([]common.Hash, len(l.uncles))
+	for i := range l.uncles {
+		l.block.Uncles[i], l.block.UncleHashes[i] = l.uncles[i].Header, l.uncles[i].Hash
 	}
 	return err
 }
@@ -115,8 +119,8 @@ func loadRows[T any](ctx context.Context, tx *sql.Tx, table string, columns func
 	var row, blank T
 	bound := columns(&row)
 	key := bound[0].name // id
-	rows, err := tx.QueryContext(ctx, selectFrom(table, bound, key+" >= ? AND "+key+" < ? ORDER BY "+key),
-		firstID(number), firstID(number+1))
+	rows, err := tx.QueryContext(ctx, selectFrom(table, bound, key+" BETWEEN ? AND ? ORDER BY "+key),
+		firstID(number), lastID(number))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", table, err)
 	}

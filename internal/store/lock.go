@@ -26,4 +26,6 @@ func acquire(path string) (*lock, error) {
 	return &lock{f}, nil
 }
 
-func (l *lock) release() error { return l.file.Close() }
+// release unlocks first: a process that is being started may have a copy of the
+// open file for a moment, which would keep the lock after Close.
+func (l *lock) release() error { return errors.Join(unlock(l.file), l.file.Close()) }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -12,16 +11,22 @@ import (
 // positionBits is how many bits of a row's id are its position in the block.
 const positionBits = 24
 
+// mostNumber is the highest block number whose rows have an id.
+const mostNumber = 1<<(63-positionBits) - 1
+
 // rowID is the id of the row at a position inside a block.
-func rowID(number uint64, position int) (int64, error) {
-	if position >= 1<<positionBits || number >= 1<<(63-positionBits) {
-		return 0, fmt.Errorf("position %d of block %d does not fit the file", position, number)
+func rowID(number uint64, position int) (uint64, error) {
+	if position >= 1<<positionBits {
+		return 0, fmt.Errorf("position %d does not fit the file", position)
 	}
-	return int64(number)<<positionBits | int64(position), nil
+	return number<<positionBits | uint64(position), nil
 }
 
 // firstID is the lowest id of a block's rows.
 func firstID(number uint64) int64 { return int64(number) << positionBits }
+
+// lastID is the highest.
+func lastID(number uint64) int64 { return firstID(number) | (1<<positionBits - 1) }
 
 // A blockRow is a row of blocks: the header and what is counted for it.
 type blockRow struct {
@@ -189,32 +194,4 @@ func transferColumns(r *transferRow) []column {
 		{"token_id", optDecimal{&r.TokenID}},
 		{"amount", decimal{&r.Amount}},
 	}
-}
-
-// insertInto is the statement that writes a row of these columns.
-func insertInto(table string, columns []column) string {
-	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (?" +
-		strings.Repeat(", ?", len(columns)-1) + ")"
-}
-
-// selectFrom is the statement that reads rows of these columns.
-func selectFrom(table string, columns []column, where string) string {
-	return "SELECT " + names(columns) + " FROM " + table + " WHERE " + where
-}
-
-func names(columns []column) string {
-	names := make([]string, len(columns))
-	for i, c := range columns {
-		names[i] = c.name
-	}
-	return strings.Join(names, ", ")
-}
-
-// places gives what Exec and Scan take.
-func places(columns []column) []any {
-	at := make([]any, len(columns))
-	for i, c := range columns {
-		at[i] = c.at
-	}
-	return at
 }

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"math"
+)
+
+// sound lets SQLite check pages, indexes and types. On a handle that only reads
+// it leaves out CHECK constraints: what they guard is checked with the blocks.
+func (c *checkRun) sound(ctx context.Context) error {
+	rows, err := c.reader.db.QueryContext(ctx, `PRAGMA integrity_check(20)`)
+	if err != nil {
+		return explain(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var what string
+		if err := rows.Scan(&what); err != nil {
+			return explain(err)
+		}
+		if what != "ok" {
+			c.fault(Sound, 0, "%s", what)
+		}
+	}
+	return explain(rows.Err())
+}
+
+// belowStart looks for rows below the start block.
+func (c *checkRun) belowStart(ctx context.Context, tx *sql.Tx) error {
+	for _, t := range []struct{ table, key string }{{"blocks", "number"}, {"failed_blocks", "block_number"}} {
+		var number *uint64
+		query := `SELECT MIN(` + t.key + `) FROM ` + t.table + ` WHERE ` + t.key + ` < ?`
+		if err := tx.QueryRowContext(ctx, query, clamp(c.id.Start)).Scan(optInteger{&number}); err != nil {
+			return err
+		}
+		if number != nil {
+			c.fault(Coverage, *number, "is in %s although the start block is %d", t.table, c.id.Start)
+		}
+	}
+	return strays(ctx, tx, math.MinInt64, firstID(c.id.Start)-1, c.fault)
+}
+
+// aboveHead looks for what is left of blocks at the head that went: rows of
+// theirs, and what the journal says.
+func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
+	var next uint64
+	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
+		return err
+	}
+	var kind string
+	var first, last uint64
+	err := tx.QueryRowContext(ctx, `SELECT kind, first_block, last_block FROM journal
+		WHERE kind IN ('blocks', 'failed', 'reorg') ORDER BY seq DESC LIMIT 1`).Scan(&kind, integer{&first}, integer{&last})
+	switch {
+	case errors.Is(err, sql.ErrNoRows): // a new file
+	case err != nil:
+		return err
+	case kind == kindReorg && next != first:
+		c.fault(Coverage, min(next, first), "the journal ends with a rewind to block %d, but the head is %d", first-1, next-1)
+	case kind != kindReorg && next != last+1:
+		c.fault(Coverage, min(next, last+1), "the journal says that the head is %d, but it is %d", last, next-1)
+	}
+	if next > mostNumber {
+		return nil
+	}
+	return strays(ctx, tx, firstID(next), math.MaxInt64, c.fault)
+}
+
+// strays looks for rows in a range of ids that are of no stored block.
+func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promise string, number uint64, format string, args ...any)) error {
+	for _, t := range []struct{ table, key string }{
+		{"transactions", "id"}, {"logs", "id"}, {"withdrawals", "id"}, {"uncles", "id"}, {"transfers", "log_id"},
+	} {
+		rows, err := tx.QueryContext(ctx, `SELECT `+t.key+` >> 24 AS block, COUNT(*) FROM `+t.table+`
+			WHERE `+t.key+` BETWEEN ? AND ? AND block NOT IN (SELECT number FROM blocks WHERE number BETWEEN ? AND ?)
+			GROUP BY block ORDER BY block`, first, last, first>>positionBits, last>>positionBits)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			var number uint64
+			var count int64
+			if err := rows.Scan(integer{&number}, &count); err != nil {
+				return errors.Join(err, rows.Close())
+			}
+			fault(Whole, number, "%d rows of %s are of this block, which is not stored", count, t.table)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,32 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+)
+
+// Writer gives the connection that writes. Use it only while no call is under
+// way: then the writer rests.
+func (s *Store) Writer() *sql.Conn { return s.writer.conn }
+
+// Write hands the writer a transaction that runs fn.
+func (s *Store) Write(ctx context.Context, fn func() error) error {
+	return s.write(ctx, func(*writer) error { return fn() })
+}
+
+// OpenThrough is Open with a connector in the place of the driver.
+func OpenThrough(ctx context.Context, path string, through func(name string) driver.Connector) (*Store, error) {
+	lock, err := acquire(path + ".lock")
+	if err != nil {
+		return nil, err
+	}
+	isNew, err := inspect(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, path, lock, sql.OpenDB(through(dsn(path, "rwc"))), isNew)
+}
+
+// Raw gives the handle that reads.
+func (r *Reader) Raw(fn func(*sql.DB) error) error { return fn(r.db) }

@@ -1,0 +1,344 @@
+package schema_test
+
+import (
+	"context"
+	"database/sql"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"modernc.org/sqlite"
+
+	"gapless/schema"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// The test binary runs again to be killed in a migration: at the nth statement
+// that SQLite compiles in it.
+const (
+	childFile = "GAPLESS_SCHEMA_TEST_FILE"
+	childDies = "GAPLESS_SCHEMA_TEST_DIES"
+)
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childFile); path != "" {
+		if err := migrateAndDie(path, os.Getenv(childDies)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// open gives the one connection to a file.
+func open(t *testing.T, path string) *sql.Conn {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return conn
+}
+
+func newFile(t *testing.T) string { return filepath.Join(t.TempDir(), "schema.db") }
+
+// dump is the schema of a file as text.
+func dump(t *testing.T, conn *sql.Conn) string {
+	t.Helper()
+	var out strings.Builder
+	for _, pragma := range []string{"application_id", "user_version"} {
+		fmt.Fprintf(&out, "-- %s %d\n", pragma, number(t, conn, `PRAGMA `+pragma))
+	}
+	rows, err := conn.QueryContext(t.Context(), `SELECT type, name, IFNULL(sql, '') FROM sqlite_schema ORDER BY type, name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var kind, name, text string
+		if err := rows.Scan(&kind, &name, &text); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "\n-- %s %s\n%s\n", kind, name, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func number(t *testing.T, conn *sql.Conn, query string) (n int) {
+	t.Helper()
+	if err := conn.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+		t.Fatalf("%s: %v", query, err)
+	}
+	return n
+}
+
+func TestSchema(t *testing.T) {
+	conn := open(t, newFile(t))
+	if current, err := schema.Current(t.Context(), conn); current || err != nil {
+		t.Errorf("an empty file is current: %t, %v", current, err)
+	}
+	if err := schema.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	first := dump(t, conn)
+	const golden = "testdata/schema.golden"
+	if *update {
+		if err := os.WriteFile(golden, []byte(first), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), first); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", golden, diff)
+	}
+
+	// Again, nothing is left to do.
+	changes := number(t, conn, `SELECT schema_version FROM pragma_schema_version`)
+	if err := schema.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if current, err := schema.Current(t.Context(), conn); !current || err != nil {
+		t.Errorf("a migrated file is current: %t, %v", current, err)
+	}
+	if now := number(t, conn, `SELECT schema_version FROM pragma_schema_version`); now != changes {
+		t.Error("the second Migrate has changed the schema")
+	}
+	if ok := number(t, conn, `SELECT COUNT(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'`); ok != 1 {
+		t.Error("integrity_check is not ok")
+	}
+}
+
+// Every view can be read.
+func TestViews(t *testing.T) {
+	conn := open(t, newFile(t))
+	if err := schema.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	for _, view := range []string{"blocks_hex", "transactions_hex", "logs_hex", "transfers_hex", "missing"} {
+		number(t, conn, `SELECT COUNT(*) FROM (SELECT * FROM `+view+`)`)
+	}
+}
+
+// Files that Migrate leaves alone.
+func TestNotOurs(t *testing.T) {
+	for _, tt := range []struct {
+		sql  string
+		want error
+	}{
+		{`CREATE TABLE t (a)`, schema.ErrForeign},
+		{`PRAGMA application_id = 1`, schema.ErrForeign},
+		{`PRAGMA user_version = 1`, schema.ErrForeign},
+		{fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = -1`, schema.ApplicationID), schema.ErrForeign},
+		{fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, schema.ApplicationID, schema.Version()+1), schema.ErrNewer},
+	} {
+		t.Run(tt.sql, func(t *testing.T) {
+			conn := open(t, newFile(t))
+			if _, err := conn.ExecContext(t.Context(), tt.sql); err != nil {
+				t.Fatal(err)
+			}
+			before := dump(t, conn)
+			for _, try := range []func() error{
+				func() error { return schema.Migrate(t.Context(), conn) },
+				func() error { _, err := schema.Current(t.Context(), conn); return err },
+			} {
+				if err := try(); !strings.Contains(fmt.Sprint(err), tt.want.Error()) {
+					t.Errorf("error %v, want %v", err, tt.want)
+				}
+			}
+			if diff := cmp.Diff(before, dump(t, conn)); diff != "" {
+				t.Errorf("it changed the file:\n%s", diff)
+			}
+		})
+	}
+}
+
+// A migration that fails leaves nothing and no transaction.
+func TestMigrationFails(t *testing.T) {
+	conn := open(t, newFile(t))
+	before := dump(t, conn)
+	refuse(t, conn, func() int32 { return 1 })
+	if err := schema.Migrate(t.Context(), conn); err == nil || !strings.Contains(err.Error(), "0001_index.sql") {
+		t.Errorf("error %v", err)
+	}
+	if diff := cmp.Diff(before, dump(t, conn)); diff != "" {
+		t.Errorf("it changed the file:\n%s", diff)
+	}
+	refuse(t, conn, nil)
+	if err := schema.Migrate(t.Context(), conn); err != nil {
+		t.Error(err)
+	}
+}
+
+func refuse(t *testing.T, conn *sql.Conn, hook func() int32) {
+	t.Helper()
+	err := conn.Raw(func(c any) error {
+		c.(sqlite.HookRegisterer).RegisterCommitHook(hook)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A process is killed in the middle of a migration, at ever later points: the
+// file is as it was or wholly new, and the next Migrate finishes.
+func TestKilledInTheMiddle(t *testing.T) {
+	step := 7
+	if testing.Short() {
+		step = 60
+	}
+	outcomes := make(map[string]int)
+	for n := 1; outcomes["lived"] == 0; n += step {
+		path := newFile(t)
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), childFile+"="+path, childDies+"="+strconv.Itoa(n))
+		out, err := cmd.CombinedOutput()
+		if len(out) > 0 {
+			t.Fatalf("%v: %s", err, out) // not by being killed
+		}
+		if err == nil {
+			outcomes["lived"]++
+		}
+		conn := open(t, path)
+		current, err := schema.Current(t.Context(), conn)
+		if err != nil {
+			t.Fatalf("killed at %d: %v", n, err)
+		}
+		if objects := number(t, conn, `SELECT COUNT(*) FROM sqlite_schema`); !current && objects != 0 {
+			t.Fatalf("killed at %d: half of it is there: %d objects", n, objects)
+		}
+		outcomes[fmt.Sprintf("current %t", current)]++
+		if err := schema.Migrate(t.Context(), conn); err != nil {
+			t.Fatalf("killed at %d: %v", n, err)
+		}
+	}
+	if outcomes["current false"] < 3 || outcomes["current true"] == 0 {
+		t.Errorf("not all outcomes came: %v", outcomes)
+	}
+}
+
+// migrateAndDie kills this process when SQLite asks for the nth time whether it
+// may compile something.
+func migrateAndDie(path, at string) error {
+	n, err := strconv.Atoi(at)
+	if err != nil {
+		return err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.ExecContext(ctx, `PRAGMA journal_mode = WAL`); err != nil {
+		return err
+	}
+	err = conn.Raw(func(c any) error {
+		return c.(sqlite.AuthorizerRegisterer).RegisterAuthorizer(func(sqlite.AuthorizerActionCode, string, string, string, string) sqlite.AuthorizerReturnCode {
+			if n--; n == 0 {
+				_ = self.Kill() // does not return
+				select {}
+			}
+			return sqlite.AuthorizerOK
+		})
+	})
+	if err != nil {
+		return err
+	}
+	return schema.Migrate(ctx, conn)
+}
+
+// Where a column's values have a unit, a comment says which.
+func TestColumnsSayTheirUnits(t *testing.T) {
+	files, err := filepath.Glob("*.sql")
+	if err != nil || len(files) != schema.Version() {
+		t.Fatal(files, err)
+	}
+	column := regexp.MustCompile(`^    ([a-z][a-z0-9_]*) +(INTEGER|TEXT|BLOB|REAL)\b([^\n]*)`)
+	checked := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			m := column.FindStringSubmatch(line)
+			if m == nil {
+				continue
+			}
+			_, comment, _ := strings.Cut(m[3], "--")
+			want := unit(m[1], m[2])
+			if want == "" {
+				continue
+			}
+			checked++
+			if !regexp.MustCompile(want).MatchString(comment) {
+				t.Errorf("%s:%d: the comment of %s does not say %s", file, i+1, m[1], want)
+			}
+		}
+	}
+	if checked < 50 {
+		t.Errorf("only %d columns were found", checked)
+	}
+}
+
+// unit is what the comment of a column must say, empty if it has no unit.
+func unit(name, kind string) string {
+	switch {
+	case strings.HasSuffix(name, "_at"):
+		return "unix milliseconds"
+	case name == "timestamp":
+		return "unix seconds"
+	case kind == "INTEGER" && regexp.MustCompile(`(^|_)gas($|_)`).MatchString(name):
+		return "gas"
+	case name == "amount" && kind == "INTEGER":
+		return "gwei"
+	case regexp.MustCompile(`_real$`).MatchString(name):
+		return "for sorting"
+	case kind == "TEXT" && regexp.MustCompile(`fee|price|value`).MatchString(name):
+		return "wei, decimal"
+	case kind == "TEXT" && regexp.MustCompile(`difficulty|token_id|amount|chain_id`).MatchString(name):
+		return "decimal"
+	case regexp.MustCompile(`(^|_)extra$|_list$|^detail$`).MatchString(name):
+		return "JSON"
+	case name == "size":
+		return "bytes"
+	case name == "id", name == "log_id":
+		return "<< 24|id of|^$" // the one row of chain has none
+	}
+	return ""
+}
