@@ -188,6 +188,7 @@ func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
 	for _, row := range rows {
 		numbers = append(numbers, row.Number)
 	}
+	rewinds := w.store.Rewinds()
 	entries, err := w.index(ctx, numbers)
 	switch {
 	case ctx.Err() != nil:
@@ -198,7 +199,7 @@ func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
 		return w.await(ctx)
 	}
 	for i, e := range entries {
-		if err := w.settle(ctx, rows[i], e); err != nil {
+		if err := w.settle(ctx, rows[i], e, rewinds); err != nil {
 			return err
 		}
 	}
@@ -224,11 +225,12 @@ func (w *Worker) rows(ctx context.Context, numbers []uint64) (rows []*store.Fail
 	return rows, nil
 }
 
-// settle stores what came of the retry of one block.
-func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry) error {
+// settle stores what came of the retry of one block. rewinds is how often the
+// chain had been rewound before it.
+func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, rewinds uint64) error {
 	failure := e.Failure
 	if e.Block != nil {
-		err := w.store.Fill(ctx, e.Block)
+		displaced, err := w.store.Fill(ctx, e.Block, rewinds)
 		var fork *store.ForkError
 		switch {
 		case err == nil:
@@ -236,6 +238,10 @@ func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry) e
 			w.metrics.retries.WithLabelValues("recovered").Inc()
 			w.log.Info("missing block recovered", "block", row.Number, "tries", row.RetryCount+1,
 				"missing_for", time.Since(row.FirstFailedAt).Round(time.Millisecond))
+			if displaced != nil {
+				w.log.Warn("block of another chain was displaced", "block", displaced.Number)
+				w.Schedule(displaced)
+			}
 			return nil
 		case errors.Is(err, store.ErrObsolete):
 			return w.obsolete(ctx, row.Number)

@@ -49,18 +49,15 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
 		return err
 	}
-	var kind string
-	var first, last uint64
-	err := tx.QueryRowContext(ctx, `SELECT kind, first_block, last_block FROM journal
-		WHERE kind IN ('blocks', 'failed', 'reorg') ORDER BY seq DESC LIMIT 1`).Scan(&kind, integer{&first}, integer{&last})
-	switch {
-	case errors.Is(err, sql.ErrNoRows): // a new file
-	case err != nil:
+	var told *uint64
+	err := tx.QueryRowContext(ctx, `SELECT MAX(IIF(kind = 'reorg', first_block, last_block + 1)) FROM journal
+		WHERE kind IN ('blocks', 'failed', 'reorg')
+			AND seq >= IFNULL((SELECT MAX(seq) FROM journal WHERE kind = 'reorg'), 0)`).Scan(optInteger{&told})
+	if err != nil {
 		return err
-	case kind == kindReorg && next != first:
-		c.fault(Coverage, min(next, first), "the journal ends with a rewind to block %d, but the head is %d", first-1, next-1)
-	case kind != kindReorg && next != last+1:
-		c.fault(Coverage, min(next, last+1), "the journal says that the head is %d, but it is %d", last, next-1)
+	}
+	if told != nil && *told != next {
+		c.fault(Coverage, min(next, *told), "the journal says that the next block is %d, but it is %d", *told, next)
 	}
 	if next > mostNumber {
 		return nil

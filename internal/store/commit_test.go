@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
@@ -164,7 +165,7 @@ func TestFill(t *testing.T) {
 				}
 			}
 			before := contents(t, s.Path())
-			err := s.Fill(t.Context(), tt.fill)
+			err := fill(t.Context(), s, tt.fill)
 			wants(t, err, tt.want)
 			if err != nil {
 				unchanged(t, s.Path(), before)
@@ -176,7 +177,7 @@ func TestFill(t *testing.T) {
 			if got, err := s.Block(t.Context(), tt.fill.Number); err != nil || got.Hash != tt.fill.Hash {
 				t.Errorf("it is not stored: %v", err)
 			}
-			wants(t, s.Fill(t.Context(), tt.fill), store.ErrObsolete)
+			wants(t, fill(t.Context(), s, tt.fill), store.ErrObsolete)
 		})
 	}
 }
@@ -186,7 +187,7 @@ func TestFillOfAWholeGap(t *testing.T) {
 	for _, order := range [][]uint64{{4, 5, 6, 7}, {7, 6, 5, 4}, {5, 7, 4, 6}} {
 		s := newStore(t, 0, stored(t, 0, 3), missing(4, 7), stored(t, 8, 8))
 		for _, n := range order {
-			if err := s.Fill(t.Context(), block(t, n)); err != nil {
+			if err := fill(t.Context(), s, block(t, n)); err != nil {
 				t.Error(err)
 			}
 		}
@@ -196,11 +197,38 @@ func TestFillOfAWholeGap(t *testing.T) {
 	}
 }
 
+// A child of the block below that is of another chain is found out by the block
+// above it, and makes way.
+func TestFillDisplacesAnotherChainsBlock(t *testing.T) {
+	s := newStore(t, 0, stored(t, 0, 3), missing(4, 5), stored(t, 6, 6))
+	wants(t, fill(t.Context(), s, fork(t, 4, recording().Block(3).Hash)), nil)
+	displaced, err := s.Fill(t.Context(), block(t, 5), s.Rewinds())
+	if err != nil || displaced == nil || displaced.Number != 4 || displaced.Class != chain.Fork {
+		t.Fatal(displaced, err)
+	}
+	row, err := s.Failed(t.Context(), 4)
+	if err != nil || row.Class != chain.Fork || row.NextRetryAt.After(time.Now()) {
+		t.Errorf("row %+v, %v", row, err)
+	}
+	wants(t, fill(t.Context(), s, block(t, 4)), nil)
+}
+
+func TestFillFetchedBeforeARewind(t *testing.T) {
+	s := newStore(t, 0, stored(t, 0, 3), missing(4, 6))
+	before := s.Rewinds()
+	if err := s.Rewind(t.Context(), store.Reorg{Ancestor: 3}, missing(4, 6)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := s.Fill(t.Context(), block(t, 5), before)
+	wants(t, err, store.ErrObsolete)
+	wants(t, fill(t.Context(), s, block(t, 5)), nil)
+}
+
 func TestFillOfGenesis(t *testing.T) {
 	s := newStore(t, 0, missing(0, 1), stored(t, 2, 2))
-	wants(t, s.Fill(t.Context(), fork(t, 0, common.Hash{})), forkAt(0, 0))
-	wants(t, s.Fill(t.Context(), block(t, 0)), nil)
-	wants(t, s.Fill(t.Context(), block(t, 1)), nil)
+	wants(t, fill(t.Context(), s, fork(t, 0, common.Hash{})), forkAt(0, 0))
+	wants(t, fill(t.Context(), s, block(t, 0)), nil)
+	wants(t, fill(t.Context(), s, block(t, 1)), nil)
 }
 
 func TestRewind(t *testing.T) {
@@ -254,7 +282,7 @@ func TestJournal(t *testing.T) {
 	s := newStore(t, 0, stored(t, 0, 3), missing(4, 5), stored(t, 6, 6))
 	forked := fork(t, 6, recording().Block(5).Hash)
 	for _, err := range []error{
-		s.Fill(t.Context(), block(t, 5)),
+		fill(t.Context(), s, block(t, 5)),
 		s.Rewind(t.Context(), store.Reorg{Ancestor: 5, New: []common.Hash{forked.Hash}},
 			slices.Concat([]store.Entry{{Block: forked}}, missing(7, 8))),
 		s.RetryFailed(t.Context(), failure(7, 4)),

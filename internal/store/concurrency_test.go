@@ -59,7 +59,7 @@ func TestWritersAtOnce(t *testing.T) {
 		b := block(t, n)
 		for range 2 {
 			callers.Go(func() {
-				if err := s.Fill(t.Context(), b); err != nil && !errors.Is(err, store.ErrObsolete) {
+				if err := fill(t.Context(), s, b); err != nil && !errors.Is(err, store.ErrObsolete) {
 					t.Error(err)
 				}
 			})
@@ -153,7 +153,7 @@ func TestCloseWhileCallersWait(t *testing.T) {
 		waiting := make(chan error)
 		for n := uint64(4); n < 8; n++ {
 			b := block(t, n)
-			go func() { waiting <- s.Fill(t.Context(), b) }()
+			go func() { waiting <- fill(t.Context(), s, b) }()
 		}
 		closed := make(chan error)
 		for range 2 {
@@ -172,7 +172,7 @@ func TestCloseWhileCallersWait(t *testing.T) {
 		wants(t, <-closed, nil)
 		wants(t, <-closed, nil)
 		unchanged(t, s.Path(), before)
-		wants(t, s.Fill(t.Context(), block(t, 4)), store.ErrClosed)
+		wants(t, fill(t.Context(), s, block(t, 4)), store.ErrClosed)
 		wants(t, s.Close(), nil)
 		_, err := s.Next(t.Context())
 		if err == nil {

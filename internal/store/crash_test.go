@@ -51,7 +51,7 @@ func plan() (steps []step) {
 				if err != nil {
 					return err
 				}
-				return s.Fill(ctx, b)
+				return fill(ctx, s, b)
 			}
 		default:
 			entered := pattern(i, 1+i%4)

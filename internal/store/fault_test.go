@@ -44,7 +44,7 @@ func ops(t *testing.T) []op {
 			func(ctx context.Context, s *store.Store) error { return s.Commit(ctx, withWithdrawals) },
 			inserts("blocks", "transactions", "logs", "transfers", "withdrawals", "failed_blocks", "journal")},
 		{"fill", 908, gap,
-			func(ctx context.Context, s *store.Store) error { return s.Fill(ctx, filled) },
+			func(ctx context.Context, s *store.Store) error { return fill(ctx, s, filled) },
 			append(inserts("blocks", "transactions", "logs", "withdrawals", "journal"), "DELETE ON failed_blocks")},
 		{"rewind", 908, [][]store.Entry{stored(t, 908, 910), missing(911, 912)},
 			func(ctx context.Context, s *store.Store) error {
@@ -174,7 +174,7 @@ func TestDiskFull(t *testing.T) {
 	}
 	execute(t, s, `PRAGMA max_page_count = 1000000`)
 	wants(t, s.Commit(t.Context(), stored(t, n, n+9)), nil)
-	wants(t, s.Fill(t.Context(), block(t, 3)), nil)
+	wants(t, fill(t.Context(), s, block(t, 3)), nil)
 }
 
 // Every statement of every call fails once, before and after it was carried

@@ -29,6 +29,10 @@ func (s *Store) Rewind(ctx context.Context, r Reorg, entries []Entry, anchors ..
 	})
 }
 
+// Rewinds counts the rewinds since the file was opened. What was fetched before
+// the latest may be of the chain that was left.
+func (s *Store) Rewinds() uint64 { return s.writer.rewinds.Load() }
+
 func (w *writer) rewind(r Reorg) error {
 	next, err := w.next()
 	if err != nil {
@@ -51,6 +55,7 @@ func (w *writer) rewind(r Reorg) error {
 	if err := w.deleteAbove(r.Ancestor); err != nil {
 		return err
 	}
+	w.rewinds.Add(1)
 	return w.journal(kindReorg, r.Ancestor+1, next-1, reorgDetail{
 		Depth: next - 1 - r.Ancestor, Old: old, New: append([]common.Hash{}, r.New...)})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -197,4 +198,13 @@ func golden(t *testing.T, name, got string) {
 	if diff := cmp.Diff(string(want), got); diff != "" {
 		t.Errorf("%s (-want +got):\n%s", name, diff)
 	}
+}
+
+// fill fills with what was fetched just now, and expects nothing displaced.
+func fill(ctx context.Context, s *store.Store, b *chain.Block) error {
+	displaced, err := s.Fill(ctx, b, s.Rewinds())
+	if displaced != nil {
+		return fmt.Errorf("block %d was displaced", displaced.Number)
+	}
+	return err
 }

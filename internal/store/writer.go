@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"sync/atomic"
 )
 
 // A request is one transaction for the writer.
@@ -43,6 +44,7 @@ type writer struct {
 
 	statements map[string]*sql.Stmt
 	rows       rows
+	rewinds    atomic.Uint64 // since the file was opened; read by others too
 }
 
 // newWriter takes over db for the one connection that writes, brings the file
