@@ -1,4 +1,4 @@
-//go:build unix
+//go:build e2e && unix
 
 package nodes
 
@@ -18,9 +18,6 @@ import (
 )
 
 func TestNodes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts real nodes")
-	}
 	for _, tt := range []struct {
 		name   string
 		client string // how web3_clientVersion begins

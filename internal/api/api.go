@@ -1,0 +1,147 @@
+// Package api is what others read of the index over HTTP, and the few things
+// that they may change. Each kind of interface has a folder of its own.
+package api
+
+import (
+	_ "embed"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"gapless/internal/api/events"
+	"gapless/internal/api/problem"
+	"gapless/internal/api/rest"
+)
+
+// Limits of the server. Streams set a write deadline of their own.
+const (
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeaderSize = 16 << 10
+)
+
+// NewServer makes a server of all routes. host is the name by which it is to be
+// reached, as --listen has it.
+func NewServer(h *rest.Handler, metrics prometheus.Gatherer, host string) *http.Server {
+	stream := events.New(h.Store)
+	server := &http.Server{
+		Handler:           &guard{mux: routes(h, stream, metrics), host: hostname(host)},
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderSize,
+	}
+	server.RegisterOnShutdown(stream.Close) // it would not end by itself
+	return server
+}
+
+//go:embed index.html
+var index []byte
+
+func routes(h *rest.Handler, stream *events.Handler, metrics prometheus.Gatherer) *http.ServeMux {
+	mux := http.NewServeMux()
+	h.Register(mux)
+	mux.Handle("GET /api/v1/events", stream)
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
+		_, _ = w.Write(index) // the client's loss
+	})
+	return mux
+}
+
+// A guard lets through what may come from where it comes from.
+type guard struct {
+	mux  *http.ServeMux
+	host string // our own name
+}
+
+func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case r.Method == http.MethodOptions:
+		g.preflight(w, r)
+		return
+	case reads:
+		allow(w, r)
+	case !g.ours(r.Host):
+		// A page elsewhere whose name was made to point to this machine
+		// (DNS rebinding) would be of the same origin for the browser.
+		problem.Write(w, http.StatusMisdirectedRequest, "this server does not go by the name of %q", hostname(r.Host))
+		return
+	}
+	if _, pattern := g.mux.Handler(r); pattern == "" {
+		g.nowhere(w, r)
+		return
+	}
+	g.mux.ServeHTTP(w, r)
+}
+
+// ours reports whether a Host header is one by which this server is reached:
+// an address, localhost, or the name that it was told to listen on.
+func (g *guard) ours(host string) bool {
+	name := hostname(host)
+	return net.ParseIP(name) != nil || name == "localhost" || strings.HasSuffix(name, ".localhost") ||
+		(g.host != "" && strings.EqualFold(name, g.host))
+}
+
+// hostname is the name of host or host:port.
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return strings.Trim(host, "[]")
+}
+
+// allow lets pages of this machine read the answer.
+func allow(w http.ResponseWriter, r *http.Request) bool {
+	w.Header().Add("Vary", "Origin")
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err != nil || origin.Host == "" || !loopback(origin.Hostname()) {
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	return true
+}
+
+func loopback(name string) bool {
+	ip := net.ParseIP(name)
+	return name == "localhost" || strings.HasSuffix(name, ".localhost") || (ip != nil && ip.IsLoopback())
+}
+
+// preflight answers a browser that asks what it may send.
+func (g *guard) preflight(w http.ResponseWriter, r *http.Request) {
+	if allow(w, r) {
+		w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
+		w.Header().Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control")
+		w.Header().Set("Access-Control-Max-Age", "600")
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// nowhere answers what no route is for.
+func (g *guard) nowhere(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		other := *r
+		other.Method = method
+		if _, pattern := g.mux.Handler(&other); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		problem.Write(w, http.StatusNotFound, "there is nothing at %s; / has the list", r.URL.Path)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	problem.Write(w, http.StatusMethodNotAllowed, "%s takes %s", r.URL.Path, strings.Join(allowed, " or "))
+}

@@ -1,0 +1,34 @@
+// Package problem answers HTTP requests with what is wrong, as RFC 9457 has it
+// (https://www.rfc-editor.org/rfc/rfc9457).
+package problem
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Details are the body of an answer that is an error. Their type is
+// about:blank: the status says what kind of problem it is.
+type Details struct {
+	Title  string `json:"title"`            // of the status
+	Status int    `json:"status"`           // of HTTP
+	Detail string `json:"detail,omitempty"` // what is wrong this time, and what to do
+}
+
+func (d *Details) Error() string {
+	if d.Detail == "" {
+		return d.Title
+	}
+	return d.Detail
+}
+
+// Write answers with a problem.
+func Write(w http.ResponseWriter, status int, format string, args ...any) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(Details{ // the client's loss
+		Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...),
+	})
+}

@@ -1,0 +1,193 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// A Status is all that is said of an index at one moment. What only the running
+// process knows is absent when it was read from the file alone.
+type Status struct {
+	State      string     `json:"state"` // what the process does, in words
+	Ready      bool       `json:"ready"`
+	NotReady   string     `json:"not_ready_because,omitempty"`
+	Process    *Process   `json:"process,omitempty"`
+	File       File       `json:"file"`
+	Chain      *Chain     `json:"chain,omitempty"` // absent while the file is new
+	Head       *Head      `json:"head,omitempty"`  // the highest stored block
+	Next       uint64     `json:"next_block"`      // the number that is indexed next
+	ChainHead  *uint64    `json:"chain_head,omitempty"`
+	Lag        *uint64    `json:"lag_blocks,omitempty"`
+	Rate       float64    `json:"blocks_per_second"`
+	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
+	Missing    Missing    `json:"missing"`
+	Endpoints  []Endpoint `json:"endpoints,omitempty"`
+}
+
+// A Process is the one that has the file open for writing.
+type Process struct {
+	ID        int       `json:"pid"`
+	Version   string    `json:"version"`
+	StartedAt time.Time `json:"started_at"`
+	Page      string    `json:"page,omitempty"` // URL
+}
+
+// A File is the database file.
+type File struct {
+	Path  string `json:"path"`
+	Bytes int64  `json:"bytes"` // with its -wal
+}
+
+// A Chain is which chain the file is of.
+type Chain struct {
+	ID      uint64      `json:"chain_id"`
+	Genesis common.Hash `json:"genesis_hash"`
+	Client  string      `json:"client"` // of the first node
+	Start   uint64      `json:"start_block"`
+	Epoch   string      `json:"epoch"` // names the file in event ids
+}
+
+// A Head is a stored block.
+type Head struct {
+	Number       uint64      `json:"number"`
+	Hash         common.Hash `json:"hash"`
+	Timestamp    time.Time   `json:"timestamp"`
+	Transactions int         `json:"transactions"`
+	IndexedAt    time.Time   `json:"indexed_at"`
+}
+
+// Missing sums up the blocks that are missing.
+type Missing struct {
+	Count   int       `json:"count"`
+	Skipped int       `json:"skipped"` // of Count
+	Oldest  time.Time `json:"oldest_failed_at,omitzero"`
+	NextAt  time.Time `json:"next_retry_at,omitzero"`
+	Trouble *Failed   `json:"trouble,omitempty"` // the lowest that is retried
+}
+
+// An Endpoint is where a node is asked.
+type Endpoint struct {
+	Label     string    `json:"endpoint"`
+	Up        bool      `json:"up"`
+	Since     time.Time `json:"since,omitzero"`
+	Class     string    `json:"class,omitempty"`
+	Error     string    `json:"error,omitempty"`
+	WebSocket bool      `json:"websocket"`
+	Rate      float64   `json:"calls_per_second_limit,omitempty"`
+}
+
+// A Failed is a row of failed_blocks.
+type Failed struct {
+	Number        uint64      `json:"block_number"`
+	Class         chain.Class `json:"error_class"`
+	Message       string      `json:"error_message"`
+	RetryCount    int         `json:"retry_count"`
+	FirstFailedAt time.Time   `json:"first_failed_at"`
+	LastFailedAt  time.Time   `json:"last_failed_at"`
+	NextRetryAt   time.Time   `json:"next_retry_at,omitzero"`
+	SkippedAt     time.Time   `json:"skipped_at,omitzero"`
+	SkipReason    string      `json:"skip_reason,omitempty"`
+}
+
+func newFailed(f *store.Failed) Failed {
+	return Failed{
+		Number: f.Number, Class: f.Class, Message: f.Message, RetryCount: f.RetryCount,
+		FirstFailedAt: moment(f.FirstFailedAt), LastFailedAt: moment(f.LastFailedAt),
+		NextRetryAt: moment(f.NextRetryAt), SkippedAt: moment(f.SkippedAt), SkipReason: f.SkipReason,
+	}
+}
+
+// moment gives a time as all answers have it: in UTC, or zero.
+func moment(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
+}
+
+// FromFile reads what the file says. It counts no rows: Missing has only its
+// Trouble.
+func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
+	s := Status{File: File{Path: r.Path(), Bytes: size(r.Path()) + size(r.Path()+"-wal")}}
+	id, err := r.Identity(ctx)
+	if errors.Is(err, store.ErrNoChain) {
+		return s, nil
+	}
+	if err != nil {
+		return s, err
+	}
+	s.Chain = &Chain{ID: id.ChainID, Genesis: id.Genesis, Client: id.Client, Start: id.Start, Epoch: fmt.Sprintf("%x", id.Epoch)}
+	if s.Next, err = r.Next(ctx); err != nil {
+		return s, err
+	}
+	latest, err := r.Latest(ctx)
+	if err != nil {
+		return s, err
+	}
+	if latest != nil {
+		s.Head = &Head{
+			Number: latest.Number, Hash: latest.Hash, Timestamp: latest.Timestamp.UTC(),
+			Transactions: latest.Transactions, IndexedAt: latest.IndexedAt.UTC(),
+		}
+	}
+	s.Missing.Trouble, err = trouble(ctx, r)
+	return s, err
+}
+
+// trouble gives the lowest missing block that is not skipped, or else the
+// lowest; nil if none is missing.
+func trouble(ctx context.Context, r *store.Reader) (*Failed, error) {
+	const most = 100 // past that many skipped ones, the first will do
+	rows, err := r.FailedFrom(ctx, 0, most)
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	row := &rows[0]
+	for i := range rows {
+		if !rows[i].Skipped() {
+			row = &rows[i]
+			break
+		}
+	}
+	f := newFailed(row)
+	return &f, nil
+}
+
+// CountMissing sums up the rows of failed_blocks one by one, for when no
+// process can tell.
+func CountMissing(ctx context.Context, r *store.Reader) (m Missing, err error) {
+	err = r.EachDue(ctx, func(d store.Due) {
+		m.Count++
+		if m.Oldest.IsZero() || d.FirstFailedAt.Before(m.Oldest) {
+			m.Oldest = d.FirstFailedAt.UTC()
+		}
+		switch {
+		case d.NextRetryAt.IsZero():
+			m.Skipped++
+		case m.NextAt.IsZero() || d.NextRetryAt.Before(m.NextAt):
+			m.NextAt = d.NextRetryAt.UTC()
+		}
+	})
+	return m, err
+}
+
+// LastBlock is the highest number that a range may have.
+const LastBlock = math.MaxInt64
+
+// size is a file's length, 0 if it isn't there.
+func size(path string) int64 {
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}

@@ -1,0 +1,185 @@
+// Package command is the command line: one file for each command, and the
+// wiring of the program. Usage texts are written by hand.
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// Exit codes, for scripts.
+const (
+	exitDone       = 0
+	exitFailed     = 1
+	exitUsage      = 2
+	exitIncomplete = 3 // blocks are missing
+	exitFault      = 4 // stored data is wrong
+)
+
+// An exitError ends the process with a code of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+// usagef makes the error of somebody who asked for what can't be done, and
+// says what can.
+func usagef(format string, args ...any) error {
+	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+}
+
+// An app is what all commands share.
+type app struct {
+	stdout, stderr io.Writer
+}
+
+// Main runs the command that args ask for until it is done or ctx ends, and
+// returns the exit code.
+func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	a := &app{stdout, stderr}
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return a.report(root.ExecuteContext(ctx))
+}
+
+// report tells of an error and gives the exit code for it.
+func (a *app) report(err error) int {
+	if err == nil {
+		return exitDone
+	}
+	code := exitFailed
+	if e, ok := errors.AsType[*exitError](err); ok {
+		code = e.code
+	}
+	if text := err.Error(); text != "" {
+		fmt.Fprintf(a.stderr, "gapless: %s\n", text)
+	}
+	return code
+}
+
+func (a *app) root() *cobra.Command {
+	root := a.runCommand("gapless", rootUsage)
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(&cobra.Command{Use: "help", Hidden: true, Run: func(c *cobra.Command, args []string) {
+		if about, _, err := root.Find(args); err == nil {
+			_ = about.Help() // prints
+		}
+	}})
+	root.SetHelpFunc(func(c *cobra.Command, _ []string) { fmt.Fprint(a.stdout, c.Long) })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usagef("%w\n`%s -h` lists the flags", err, c.CommandPath())
+	})
+	root.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usagef("there is no command %q\n`gapless -h` lists the commands", args[0])
+		}
+		return nil
+	}
+	root.AddCommand(
+		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
+		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// command makes a command from its usage line, its usage text, and what it
+// does with exactly so many arguments.
+func (a *app) command(name, usage string, arguments int, do func(ctx context.Context, args []string) error) *cobra.Command {
+	return &cobra.Command{
+		Use: name, Long: strings.TrimPrefix(usage, "\n"),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) == arguments {
+				return nil
+			}
+			wanted := count(arguments, "argument")
+			if arguments == 0 {
+				wanted = "no arguments"
+			}
+			return usagef("%s takes %s\n`%s -h` shows how", c.Name(), wanted, c.CommandPath())
+		},
+		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isDB) },
+		RunE:    func(c *cobra.Command, args []string) error { return do(c.Context(), args) },
+	}
+}
+
+// environment names the variable that stands for a flag.
+func environment(flag string) string {
+	return "GAPLESS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
+
+// fromEnvironment gives flags that are not on the command line the value of
+// their variable, if that is set and not empty. which says of a flag whether it
+// has one: --from means different things to run and to verify.
+func fromEnvironment(flags *pflag.FlagSet, which func(flag string) bool) (err error) {
+	flags.VisitAll(func(f *pflag.Flag) {
+		value := os.Getenv(environment(f.Name))
+		if f.Changed || value == "" || !which(f.Name) || err != nil {
+			return
+		}
+		for _, v := range parts(f, value) {
+			if bad := flags.Set(f.Name, v); bad != nil {
+				err = usagef("%s: %w", environment(f.Name), errors.Unwrap(bad))
+			}
+		}
+	})
+	return err
+}
+
+// isDB is the flag that all commands take from the environment, isSetting those
+// that run does.
+func isDB(flag string) bool      { return flag == "db" }
+func isSetting(flag string) bool { return flag != "help" }
+
+// parts splits the variable of a flag that may be repeated: headers at line
+// ends, other values at any space.
+func parts(f *pflag.Flag, value string) []string {
+	switch {
+	case f.Value.Type() != "stringArray":
+		return []string{value}
+	case f.Name == "rpc-header":
+		return strings.Split(strings.TrimSpace(value), "\n")
+	}
+	return strings.Fields(value)
+}
+
+// dbFlag adds --db to a command.
+func dbFlag(flags *pflag.FlagSet, db *string) {
+	flags.StringVar(db, "db", "gapless.db", "")
+}
+
+const rootUsage = `
+gapless indexes every block of an EVM chain into one SQLite file, and leaves no gap.
+
+usage:
+  gapless [flags]             the same as gapless run
+  gapless run [flags]         follow a node's chain into the file, and serve it on this machine
+  gapless demo                see it work, without a node: index a chain from a node that fails
+
+  gapless status              how far it is, what is missing, and how the node does
+  gapless gaps                the blocks that are missing, and why
+  gapless retry N|N-M|all     try missing blocks again now
+  gapless skip N --reason R   stop trying a missing block
+  gapless verify              prove from the file alone that it is whole and right
+  gapless version             this program's version and those of its parts
+
+All of them take --db FILE (gapless.db) where they read or write a file, and -h.
+The environment can set --db, and every flag of run: --retry-base is GAPLESS_RETRY_BASE.
+Without flags gapless asks the node at http://127.0.0.1:8545, writes gapless.db and
+serves http://127.0.0.1:8600. Ctrl-C stops it; started again, it goes on where it was.
+
+exit codes:
+  0 done   1 failed   2 not used right   3 blocks are missing   4 stored data is wrong
+`

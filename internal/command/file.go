@@ -1,0 +1,32 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"gapless/internal/store"
+)
+
+// openFile opens a file that must be there, for reading.
+func openFile(ctx context.Context, db string) (*store.Reader, error) {
+	r, err := store.OpenReader(ctx, db)
+	if errors.Is(err, fs.ErrNotExist) {
+		path, _ := filepath.Abs(db) // was good enough to look
+		return nil, fmt.Errorf("there is no file %s; name another with --db, or make it with gapless run", path)
+	}
+	return r, withHint(err)
+}
+
+// withHint adds to an error of the file what can be done.
+func withHint(err error) error {
+	switch {
+	case errors.Is(err, store.ErrForeign):
+		return fmt.Errorf("%w\nname another file with --db", err)
+	case errors.Is(err, store.ErrNewer):
+		return fmt.Errorf("%w\nget a newer gapless, or name another file with --db", err)
+	}
+	return err
+}

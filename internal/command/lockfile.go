@@ -1,0 +1,46 @@
+package command
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// A notice is what a running process leaves in FILE.lock for the other
+// commands. The file can only be read by its owner.
+type notice struct {
+	ID      int    `json:"pid"`
+	Address string `json:"address,omitempty"` // host:port of HTTP; empty if it is off
+	Token   string `json:"token,omitempty"`
+}
+
+func lockPath(db string) string { return db + ".lock" }
+
+// leave writes the notice into the lock file, whose inode must stay: it is
+// what is locked.
+func (n notice) leave(db string) error {
+	content, err := json.Marshal(n)
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(lockPath(db), 0o600); err != nil { // it may be older than the token
+		return fmt.Errorf("lock file: %w", err)
+	}
+	if err := os.WriteFile(lockPath(db), append(content, '\n'), 0o600); err != nil {
+		return fmt.Errorf("lock file: %w", err)
+	}
+	return nil
+}
+
+// withdraw empties the lock file.
+func withdraw(db string) error { return os.Truncate(lockPath(db), 0) }
+
+// readNotice gives the notice of the process that has the file, or perhaps of
+// one that had it and died; ok is false if there is none.
+func readNotice(db string) (n notice, ok bool) {
+	content, err := os.ReadFile(lockPath(db))
+	if err != nil || json.Unmarshal(content, &n) != nil {
+		return notice{}, false
+	}
+	return n, n.ID != 0
+}

@@ -1,0 +1,72 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"gapless/internal/api"
+	"gapless/internal/api/rest"
+)
+
+// A page is the running HTTP server.
+type page struct {
+	server  *http.Server
+	address string     // host:port by which this machine reaches it
+	ended   chan error // buffered, 1: why the server has ended
+}
+
+// openPage begins to serve HTTP.
+func (s *service) openPage() (*page, error) {
+	listener, err := net.Listen("tcp", s.listen)
+	if err != nil && s.anyPort {
+		listener, err = net.Listen("tcp", "127.0.0.1:0")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
+	}
+	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
+	p := &page{server: api.NewServer(h, s.registry, s.listen), address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	go func() { p.ended <- p.server.Serve(listener) }()
+	return p, nil
+}
+
+// reachable is how this machine reaches a listener, which may listen on all of
+// its addresses.
+func reachable(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return a.String()
+	}
+	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
+}
+
+// watch returns when ctx or the server has ended.
+func (p *page) watch(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-p.ended:
+		return fmt.Errorf("http: %w", err)
+	}
+}
+
+// drain is how long those who ask are answered for at the end.
+const drain = 2 * time.Second
+
+// close lets running answers end for a while. p may be nil.
+func (p *page) close() error {
+	if p == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), drain) // the process's own has ended
+	defer cancel()
+	err := p.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return p.server.Close() // they had their time
+	}
+	return err
+}

@@ -1,0 +1,284 @@
+package command
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"gapless/gapfill"
+	"gapless/internal/chain"
+)
+
+const runUsage = `
+Follow a node's chain into the file and serve it on this machine, until Ctrl-C.
+A block that can't be had is noted as missing in the same transaction in which the index moves
+past it, and tried again until it is there.
+
+usage: gapless run [flags]
+
+  --db FILE             the file; made if it isn't there (gapless.db)
+  --rpc URL             a node, http or ws; more than once: the first one that answers
+                        (http://127.0.0.1:8545)
+  --rpc-header H        'Name: value' to send to the nodes; more than once
+  --rpc-file FILE       nodes, one URL a line, # for comments; keeps keys out of the process list
+  --from WHERE          the first block of a new file: a number, latest, or -N for N before the
+                        head (0)
+  --until N|latest      store nothing above this block, and end when all up to it is there
+  --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
+  --rps N               calls a second to all nodes; -1 for no limit
+                        (50, without limit on this machine)
+  --verify LEVEL        auto refuses blocks that are provably wrong; strict also those that can't
+                        be proved right; warn stores them with a note; off proves nothing (auto,
+                        which is warn for anvil, hardhat and ganache on this machine)
+  --confirmations N     stay so many blocks behind the head (0)
+  --retry-base DURATION the wait before a retry, doubled with each try, ten times at most (2s)
+  --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
+                        (127.0.0.1:8600)
+  --log-level LEVEL     debug, info, warn or error (info)
+  --log-format FORMAT   text or json (text)
+
+The environment can set each flag, for example GAPLESS_DB, GAPLESS_RPC (URLs separated by spaces)
+and GAPLESS_RPC_HEADER (one a line).
+`
+
+// runFlags are the flags of run as they were given.
+type runFlags struct {
+	db            string
+	rpc           []string
+	rpcHeader     []string
+	rpcFile       string
+	from          string
+	until         string
+	wait          time.Duration
+	rps           float64
+	verify        string
+	confirmations uint64
+	retryBase     time.Duration
+	listen        string
+	logLevel      string
+	logFormat     string
+}
+
+func (f *runFlags) register(flags *pflag.FlagSet) {
+	dbFlag(flags, &f.db)
+	flags.StringArrayVar(&f.rpc, "rpc", nil, "")
+	flags.StringArrayVar(&f.rpcHeader, "rpc-header", nil, "")
+	flags.StringVar(&f.rpcFile, "rpc-file", "", "")
+	flags.StringVar(&f.from, "from", "", "")
+	flags.StringVar(&f.until, "until", "", "")
+	flags.DurationVar(&f.wait, "wait", 10*time.Minute, "")
+	flags.Float64Var(&f.rps, "rps", 0, "")
+	flags.StringVar(&f.verify, "verify", string(chain.Auto), "")
+	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
+	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
+	flags.StringVar(&f.listen, "listen", defaultListen, "")
+	flags.StringVar(&f.logLevel, "log-level", "info", "")
+	flags.StringVar(&f.logFormat, "log-format", "text", "")
+}
+
+const (
+	defaultNode   = "http://127.0.0.1:8545"
+	defaultListen = "127.0.0.1:8600"
+)
+
+func (a *app) runCommand(name, usage string) *cobra.Command {
+	var f runFlags
+	c := a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
+		o, err := f.options()
+		if err != nil {
+			return err
+		}
+		out := newConsole(a.stderr)
+		log := f.logger(out)
+		return newService(o, out, log).run(ctx)
+	})
+	f.register(c.Flags())
+	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isSetting) }
+	return c
+}
+
+// options makes of the flags what the service needs. Its errors are exit 2.
+func (f *runFlags) options() (o options, err error) {
+	o = options{db: f.db, wait: f.wait, rate: f.rps, confirmations: f.confirmations, backoff: gapfill.Backoff{Base: f.retryBase}}
+	if o.urls, err = f.urls(); err != nil {
+		return o, err
+	}
+	if o.header, err = parseHeader(f.rpcHeader); err != nil {
+		return o, err
+	}
+	if o.from, err = parsePlace("--from", f.from, true); err != nil {
+		return o, err
+	}
+	if o.until, err = parsePlace("--until", f.until, false); err != nil {
+		return o, err
+	}
+	if o.level, err = chain.ParseLevel(f.verify); err != nil {
+		return o, usagef("--verify: %w", err)
+	}
+	if o.listen, err = parseListen(f.listen); err != nil {
+		return o, err
+	}
+	return o, f.check()
+}
+
+// check looks at the values that are used as they are.
+func (f *runFlags) check() error {
+	switch {
+	case f.db == "":
+		return usagef("--db is empty: name a file")
+	case f.wait < 0:
+		return usagef("--wait is %s: use a duration of at least 0, as 10m", f.wait)
+	case f.retryBase < time.Millisecond || f.retryBase > 24*time.Hour:
+		return usagef("--retry-base is %s: use a duration from 1ms to 24h, as 2s", f.retryBase)
+	case math.IsNaN(f.rps) || math.IsInf(f.rps, 0):
+		return usagef("--rps is %v: use a number of calls a second, or -1 for no limit", f.rps)
+	case f.confirmations > math.MaxInt64:
+		return usagef("--confirmations is %d: use a number of blocks", f.confirmations)
+	}
+	if err := new(slog.Level).UnmarshalText([]byte(f.logLevel)); err != nil {
+		return usagef("--log-level is %q: use debug, info, warn or error", f.logLevel)
+	}
+	if f.logFormat != "text" && f.logFormat != "json" {
+		return usagef("--log-format is %q: use text or json", f.logFormat)
+	}
+	return nil
+}
+
+func (f *runFlags) logger(w io.Writer) *slog.Logger {
+	var o slog.HandlerOptions
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(f.logLevel)) // was checked
+	o.Level = level
+	if f.logFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, &o))
+	}
+	return slog.New(slog.NewTextHandler(w, &o))
+}
+
+// urls gives the nodes of --rpc and --rpc-file, or the usual one. No error
+// repeats a URL: it may hold a key.
+func (f *runFlags) urls() ([]string, error) {
+	urls := f.rpc
+	if f.rpcFile != "" {
+		more, err := readLines(f.rpcFile)
+		if err != nil {
+			return nil, usagef("--rpc-file: %w", err)
+		}
+		if len(more) == 0 {
+			return nil, usagef("--rpc-file: there is no URL in %s", f.rpcFile)
+		}
+		urls = append(urls, more...)
+	}
+	if len(urls) == 0 {
+		urls = []string{defaultNode}
+	}
+	return urls, nil
+}
+
+// readLines gives the lines of a file that are not empty or comments.
+func readLines(path string) (lines []string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	s := bufio.NewScanner(file)
+	for s.Scan() {
+		line := strings.TrimSpace(s.Text())
+		if line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines, s.Err()
+}
+
+// parseHeader reads 'Name: value' lines. No error repeats a value.
+func parseHeader(lines []string) (http.Header, error) {
+	header := make(http.Header)
+	for i, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" || value == "" || strings.ContainsAny(name, " \t\"(),/;<=>?@[\\]{}") || strings.ContainsAny(value, "\r\n\x00") {
+			return nil, usagef("--rpc-header: number %d is not of the form 'Name: value'", i+1)
+		}
+		header.Add(name, value)
+	}
+	return header, nil
+}
+
+// A place is a block number, or a distance from the head.
+type place struct {
+	number uint64
+	head   bool // number counts back from the head
+}
+
+// parsePlace reads a number, latest, or -N if that is allowed. It is nil for an
+// empty text.
+func parsePlace(flag, text string, back bool) (*place, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if text == "latest" {
+		return &place{head: true}, nil
+	}
+	digits, negative := strings.CutPrefix(text, "-")
+	n, err := strconv.ParseUint(digits, 10, 63)
+	if err == nil && (!negative || back) {
+		return &place{n, negative}, nil
+	}
+	if back {
+		return nil, usagef("%s is %q: use a block number, latest, or -N for N blocks before the head", flag, text)
+	}
+	return nil, usagef("%s is %q: use a block number or latest", flag, text)
+}
+
+// at gives the number for a head.
+func (p place) at(head uint64) uint64 {
+	switch {
+	case !p.head:
+		return p.number
+	case p.number > head:
+		return 0
+	}
+	return head - p.number
+}
+
+// parseListen gives host:port, or nothing for off. A port alone is one of this
+// machine.
+func parseListen(text string) (string, error) {
+	if text == "off" {
+		return "", nil
+	}
+	host, port, err := net.SplitHostPort(text)
+	if err != nil {
+		host, port = "", text // perhaps a port
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
+		return "", usagef("--listen is %q: use an address as 127.0.0.1:8600, or off", text)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, port), nil
+}
+
+// describe says in few words what an error of the node means.
+func describe(err error) string {
+	if e, ok := errors.AsType[*chain.Error](err); ok && e.Class == chain.EndpointDown {
+		return fmt.Sprintf("no answer yet (%s)", err)
+	}
+	return err.Error()
+}

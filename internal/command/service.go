@@ -1,0 +1,303 @@
+package command
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"gapless/gapfill"
+	"gapless/indexer"
+	"gapless/internal/chain"
+	"gapless/internal/node"
+	"gapless/internal/store"
+)
+
+// options are what a service is told to do.
+type options struct {
+	db            string
+	urls          []string
+	header        http.Header // secret
+	rate          float64
+	timeout       time.Duration // of a call; 0 is the node package's
+	from, until   *place
+	wait          time.Duration
+	level         chain.Level
+	confirmations uint64
+	backoff       gapfill.Backoff
+	listen        string // host:port; empty for no HTTP
+	anyPort       bool   // take another port if that one is taken
+
+	// opened, if set, is called with the open file.
+	opened func(*store.Store)
+	// finished, if set, is called once all up to until is stored or the wait is
+	// over, instead of ending; missing is how many blocks are not there. The
+	// chain is followed beyond until meanwhile.
+	finished func(ctx context.Context, s *service, missing int) error
+}
+
+// A service is a running gapless: one file, kept complete and served.
+type service struct {
+	options
+	out   *console
+	plain bool // tell it in sentences; else in the log
+	log   *slog.Logger
+
+	registry *prometheus.Registry
+	started  time.Time
+	token    string
+	store    *store.Store // nil until it is open, as are the next two
+	node     *node.Node
+	page     *page
+
+	isNew   bool    // the file had no chain when it was opened
+	last    *uint64 // until, as a number
+	reached atomic.Bool
+	engine  atomic.Pointer[engine]
+	waiting atomic.Pointer[string] // why there is no engine yet
+}
+
+// An engine is what indexes. There is one once the node has said which chain it
+// serves.
+type engine struct {
+	indexer *indexer.Indexer
+	worker  *gapfill.Worker
+	chain   chain.Identity
+	start   uint64
+}
+
+func newService(o options, out *console, log *slog.Logger) *service {
+	s := &service{
+		options: o, out: out, plain: out.terminal, log: log,
+		registry: prometheus.NewRegistry(), started: time.Now(), token: rand.Text(),
+	}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+// errFinished ends the work when there is none left.
+var errFinished = errors.New("all is done")
+
+// run opens what there is to open, works until ctx ends or all is done, and
+// stops it all again.
+func (s *service) run(ctx context.Context) error {
+	err := s.open(ctx)
+	if err == nil {
+		err = s.work(ctx)
+	}
+	err = s.outcome(ctx, err)
+
+	// The order of shutdown. Nothing indexes any more. First those who ask are
+	// answered; they read the file, which is closed last.
+	s.out.endProgress()
+	err = errors.Join(err, s.page.close(), s.close())
+	if s.store != nil {
+		err = errors.Join(err, withdraw(s.store.Path()), s.tellStop(ctx), s.store.Close())
+	}
+	return err
+}
+
+// close closes the connections to the nodes.
+func (s *service) close() error {
+	if s.node == nil {
+		return nil
+	}
+	return s.node.Close()
+}
+
+// outcome turns the reason why the work has ended into an error, or nil if that
+// is as it should be.
+func (s *service) outcome(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, errFinished):
+		return nil
+	case ctx.Err() == nil || !errors.Is(err, context.Canceled):
+		return err
+	case s.until != nil && s.finished == nil:
+		return &exitError{exitIncomplete, errors.New("stopped before all was there")}
+	}
+	return nil
+}
+
+// open opens the file and the page, and prepares to ask the node.
+func (s *service) open(ctx context.Context) (err error) {
+	if s.node, err = node.New(node.Options{
+		URLs: s.urls, Header: s.header, Rate: s.rate, Timeout: s.timeout, Logger: s.log, Metrics: s.registry,
+	}); err != nil {
+		return usagef("%w\na node is named as http://127.0.0.1:8545", err)
+	}
+	if s.store, err = store.Open(ctx, s.db); err != nil {
+		return s.explainLock(err)
+	}
+	if s.opened != nil {
+		s.opened(s.store)
+	}
+	if err := s.compareStart(ctx); err != nil {
+		return err
+	}
+	if s.listen != "" {
+		if s.page, err = s.openPage(); err != nil {
+			return err
+		}
+	}
+	if err := s.notice().leave(s.store.Path()); err != nil {
+		return err
+	}
+	s.tellStart()
+	return nil
+}
+
+func (s *service) notice() notice {
+	n := notice{ID: os.Getpid()}
+	if s.page != nil {
+		n.Address, n.Token = s.page.address, s.token
+	}
+	return n
+}
+
+// explainLock says who has the file, if it is taken, or else what to do.
+func (s *service) explainLock(err error) error {
+	path, _ := filepath.Abs(s.db) // was good enough to open
+	n, ok := readNotice(path)
+	if !errors.Is(err, store.ErrLocked) || !ok {
+		return withHint(err)
+	}
+	if n.Address == "" {
+		return fmt.Errorf("%w: process %d", err, n.ID)
+	}
+	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, s.db)
+}
+
+// compareStart looks whether the file begins where --from says.
+func (s *service) compareStart(ctx context.Context) error {
+	id, err := s.store.Identity(ctx)
+	switch {
+	case errors.Is(err, store.ErrNoChain):
+		s.isNew = true
+		return nil
+	case err != nil:
+		return err
+	case s.from != nil && !s.from.head && s.from.number != id.Start:
+		return usagef("--from is %d, but %s begins with block %d\nleave --from out to go on with this file, or use another --db",
+			s.from.number, s.db, id.Start)
+	}
+	return nil
+}
+
+// work waits for the node, then indexes and serves until ctx ends or a part
+// fails.
+func (s *service) work(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	if s.page != nil {
+		g.Go(func() error { return s.page.watch(ctx) })
+	}
+	g.Go(func() error {
+		e, err := s.start(ctx)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error { return e.indexer.Run(ctx) })
+		g.Go(func() error { return e.worker.Run(ctx) })
+		g.Go(func() error { return s.finish(ctx) })
+		g.Go(func() error { return s.tellProgress(ctx, e) })
+		return nil
+	})
+	return g.Wait()
+}
+
+// start waits until the node says which chain it serves, makes sure that it is
+// the file's, and makes the engine.
+func (s *service) start(ctx context.Context) (*engine, error) {
+	id, head, err := s.awaitNode(ctx)
+	if err != nil {
+		return nil, err
+	}
+	want, err := s.identity(ctx, id, head)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.resolveUntil(want.Start, head); err != nil {
+		return nil, err // before a new file is bound to the chain
+	}
+	if err := s.store.Identify(ctx, want); err != nil {
+		return nil, err
+	}
+	e, err := s.newEngine(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	e.start = want.Start
+	s.engine.Store(e)
+	s.tellFollowing(id, head)
+	return e, nil
+}
+
+// newEngine introduces the two to each other: a retry runs the code of the
+// head, and what fails at the head is retried.
+func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, error) {
+	e := &engine{chain: id}
+	o := indexer.Options{
+		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
+		Delay:   s.backoff.Delay,
+		Failed:  func(f ...*chain.Failure) { e.worker.Schedule(f...) },
+		Rewound: func(ancestor uint64) { e.worker.Rewound(ancestor) },
+	}
+	if s.finished == nil {
+		o.Until = s.last
+	}
+	e.indexer = indexer.New(s.node, s.store, o, s.log, s.registry)
+	worker, err := gapfill.New(ctx, s.store, s.backoff, e.indexer.Index, s.node.Await, s.log, s.registry)
+	e.worker = worker
+	return e, err
+}
+
+// identity gives what the file's identity must be, going by the node. Where
+// the file begins it says itself, unless it is new.
+func (s *service) identity(ctx context.Context, id chain.Identity, head uint64) (store.Identity, error) {
+	want := store.Identity{ChainID: id.ChainID, Client: id.Client}
+	if !s.isNew {
+		file, err := s.store.Identity(ctx)
+		if err != nil {
+			return want, err
+		}
+		want.Start, want.Genesis = file.Start, file.Genesis // if the node can't tell
+	} else if s.from != nil {
+		want.Start = s.from.at(head)
+	}
+	if id.Genesis != nil {
+		want.Genesis = id.Genesis.Hash
+	}
+	return want, nil
+}
+
+// resolveUntil makes a number of --until.
+func (s *service) resolveUntil(start, head uint64) error {
+	if s.until == nil {
+		return nil
+	}
+	last := s.until.at(head)
+	if last < start {
+		return usagef("--until is block %d, but the file begins with block %d", last, start)
+	}
+	s.last = &last
+	return nil
+}
+
+// levelFor gives the level that auto stands for. A development chain lets
+// anyone be impersonated, whose transactions have no valid signature.
+func levelFor(level chain.Level, id chain.Identity) chain.Level {
+	if level == chain.Auto && id.Loopback && isDevnet(id.Client) {
+		return chain.Warn
+	}
+	return level
+}

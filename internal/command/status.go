@@ -1,0 +1,211 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"regexp"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"gapless/internal/api/rest"
+)
+
+const statusUsage = `
+Tell how far the index is: head, lag, rate, how many blocks are missing, which of them is the
+trouble, and how the node does; from the running gapless run, or else from the file alone.
+
+usage: gapless status [flags]
+
+  --db FILE    the file (gapless.db)
+  --json       print JSON, as /api/v1/status has it
+  --report     print Markdown for a bug report, without paths, hosts and keys
+`
+
+func (a *app) statusCommand() *cobra.Command {
+	var db string
+	var asJSON, report bool
+	c := a.command("status", statusUsage, 0, func(ctx context.Context, _ []string) error {
+		if asJSON && report {
+			return usagef("--json and --report exclude each other")
+		}
+		st, err := statusOf(ctx, db)
+		switch {
+		case err != nil:
+			return err
+		case asJSON:
+			return printJSON(a.stdout, st)
+		case report:
+			printReport(a.stdout, st)
+		default:
+			printStatus(a.stdout, st)
+		}
+		return nil
+	})
+	dbFlag(c.Flags(), &db)
+	c.Flags().BoolVar(&asJSON, "json", false, "")
+	c.Flags().BoolVar(&report, "report", false, "")
+	return c
+}
+
+// statusOf asks the process that has the file, or else reads the file.
+func statusOf(ctx context.Context, db string) (rest.Status, error) {
+	r, err := openFile(ctx, db)
+	if err != nil {
+		return rest.Status{}, err
+	}
+	defer r.Close()
+	if _, st := findProcess(ctx, r); st != nil {
+		return *st, nil
+	}
+	st, err := rest.FromFile(ctx, r)
+	if err != nil {
+		return st, err
+	}
+	trouble := st.Missing.Trouble
+	st.State = "no process has the file open, or it does not answer"
+	st.NotReady = st.State
+	st.Missing, err = rest.CountMissing(ctx, r)
+	st.Missing.Trouble = trouble
+	return st, err
+}
+
+// printStatus prints one thing a line.
+func printStatus(w io.Writer, st rest.Status) {
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-8s  %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("file", "%s, %s", st.File.Path, amount(st.File.Bytes))
+	if st.Chain == nil {
+		line("chain", "none yet: no node has answered since the file was made")
+	} else {
+		line("chain", "id %d from block %s, first seen on %s", st.Chain.ID, thousands(st.Chain.Start), short(st.Chain.Client, 60))
+	}
+	line("head", "%s", headLine(st))
+	if st.Process != nil {
+		line("lag", "%s", lagLine(st))
+		line("rate", "%s", rate(st.Rate))
+	}
+	line("missing", "%s", missingLine(st.Missing))
+	if t := st.Missing.Trouble; t != nil {
+		line("trouble", "block %s: %s", thousands(t.Number), troubleLine(t))
+	}
+	for _, e := range st.Endpoints {
+		line("node", "%s", endpointLine(e, e.Label))
+	}
+	line("process", "%s", processLine(st))
+}
+
+func headLine(st rest.Status) string {
+	if st.Head == nil {
+		return "no block is stored yet"
+	}
+	return fmt.Sprintf("block %s of %s, %s", thousands(st.Head.Number), clock(st.Head.Timestamp), st.Head.Hash)
+}
+
+func lagLine(st rest.Status) string {
+	if st.Lag == nil {
+		return "unknown: the node has not told its head"
+	}
+	if *st.Lag == 0 {
+		return "none: up to date"
+	}
+	return fmt.Sprintf("%s behind block %s", count(*st.Lag, "block"), thousands(*st.ChainHead))
+}
+
+func missingLine(m rest.Missing) string {
+	if m.Count == 0 {
+		return "none"
+	}
+	text := count(m.Count, "block")
+	if m.Skipped > 0 {
+		text += fmt.Sprintf(", %s of them skipped", thousands(m.Skipped))
+	}
+	if !m.Oldest.IsZero() {
+		text += fmt.Sprintf(", the oldest for %s", span(time.Since(m.Oldest)))
+	}
+	if !m.NextAt.IsZero() {
+		text += ", next retry " + until(m.NextAt)
+	}
+	return text
+}
+
+func troubleLine(t *rest.Failed) string {
+	text := fmt.Sprintf("%s: %s; %s", t.Class, short(t.Message, 200), tries(t.RetryCount))
+	if t.SkippedAt.IsZero() {
+		return text + ", next " + until(t.NextRetryAt)
+	}
+	return text + ", skipped: " + short(t.SkipReason, 100)
+}
+
+func tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return thousands(n) + " tries"
+}
+
+func endpointLine(e rest.Endpoint, name string) string {
+	state := "not asked yet"
+	switch {
+	case e.Up:
+		state = "up"
+	case e.Error != "":
+		state = fmt.Sprintf("down: %s", short(e.Error, 200))
+	}
+	if !e.Since.IsZero() {
+		state += " (for " + span(time.Since(e.Since)) + ")"
+	}
+	if e.WebSocket {
+		state += ", tells new blocks by itself"
+	}
+	return name + " " + state
+}
+
+func processLine(st rest.Status) string {
+	switch {
+	case st.Process == nil:
+		return st.State
+	case st.Ready:
+		return fmt.Sprintf("%d at %s: %s", st.Process.ID, st.Process.Page, st.State)
+	}
+	return fmt.Sprintf("%d at %s: not ready: %s", st.Process.ID, st.Process.Page, short(st.NotReady, 200))
+}
+
+// What of an error may tell where the node is. Keys never leave package node.
+var (
+	labels    = regexp.MustCompile(`\S+#(\d+)`)
+	addresses = regexp.MustCompile(`(\[[0-9a-fA-F:.]+\]|\b\d{1,3}(\.\d{1,3}){3}\b)(:\d+)?`)
+	lookups   = regexp.MustCompile(`lookup \S+`)
+)
+
+// hide takes hosts and addresses out of a text.
+func hide(text string) string {
+	text = labels.ReplaceAllString(text, "node #$1")
+	text = lookups.ReplaceAllString(text, "lookup HOST:")
+	return addresses.ReplaceAllString(text, "ADDRESS")
+}
+
+// printReport prints what helps to find a bug and says nothing of the machine:
+// no path and no host.
+func printReport(w io.Writer, st rest.Status) {
+	fmt.Fprintf(w, "### gapless status\n\n```\n%s", versions())
+	fmt.Fprintf(w, "file         %s\n", amount(st.File.Bytes))
+	if c := st.Chain; c != nil {
+		fmt.Fprintf(w, "chain        id %d from block %d, %s\n", c.ID, c.Start, short(c.Client, 60))
+	}
+	fmt.Fprintf(w, "head         %s\n", headLine(st))
+	if p := st.Process; p != nil {
+		fmt.Fprintf(w, "lag          %s at %s\nprocess      %s, up %s, ready: %t, %s\n",
+			lagLine(st), rate(st.Rate), p.Version, span(time.Since(p.StartedAt)), st.Ready, hide(short(st.State, 200)))
+	}
+	fmt.Fprintf(w, "missing      %s\n", missingLine(st.Missing))
+	if t := st.Missing.Trouble; t != nil {
+		fmt.Fprintf(w, "trouble      block %d: %s\n", t.Number, hide(troubleLine(t)))
+	}
+	for i, e := range st.Endpoints {
+		fmt.Fprintf(w, "node         %s\n", hide(endpointLine(e, fmt.Sprintf("#%d", i+1))))
+	}
+	fmt.Fprint(w, "```\n")
+}

@@ -1,0 +1,207 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"gapless/internal/store"
+)
+
+const verifyUsage = `
+Prove from the file alone that it keeps its promises: every block is there or known to be missing,
+each with all that is in it, each the parent of the next, and every hash, root and sender
+computed again from the data. Writes nothing; works beside a running gapless run.
+Exit code 4 if anything is wrong.
+
+usage: gapless verify [flags]
+
+  --db FILE    the file (gapless.db)
+  --from N     the first block to look at; with --from or --to, blocks only and not the file
+               around them (the file's first)
+  --to N       the last block to look at (the file's last)
+  --json       print JSON
+`
+
+func (a *app) verifyCommand() *cobra.Command {
+	var db, from, to string
+	var asJSON bool
+	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
+		v := verification{out: a.stdout, json: asJSON, progress: newConsole(a.stderr)}
+		if err := v.bounds(from, to); err != nil {
+			return err
+		}
+		return v.file(ctx, db)
+	})
+	dbFlag(c.Flags(), &db)
+	c.Flags().StringVar(&from, "from", "", "")
+	c.Flags().StringVar(&to, "to", "", "")
+	c.Flags().BoolVar(&asJSON, "json", false, "")
+	return c
+}
+
+// A verification is one run of the checker, told to a person or a script.
+type verification struct {
+	from, to *uint64
+	out      io.Writer
+	json     bool
+	progress *console
+
+	faults []fault        // for the JSON
+	broken map[string]int // faults by promise
+}
+
+// A fault is a promise that is not kept, as JSON.
+type fault struct {
+	Block   uint64 `json:"block_number"`
+	Promise string `json:"promise"`
+	What    string `json:"what"`
+}
+
+func (v *verification) bounds(from, to string) (err error) {
+	if v.from, err = parseNumber("--from", from); err != nil {
+		return err
+	}
+	if v.to, err = parseNumber("--to", to); err != nil {
+		return err
+	}
+	if v.from != nil && v.to != nil && *v.from > *v.to {
+		return usagef("there are no blocks from %d to %d", *v.from, *v.to)
+	}
+	return nil
+}
+
+// parseNumber reads a block number; nil for an empty text.
+func parseNumber(name, text string) (*uint64, error) {
+	if text == "" {
+		return nil, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return nil, usagef("%s is %q: use a block number", name, text)
+	}
+	return &n, nil
+}
+
+// file checks the file and tells what was found.
+func (v *verification) file(ctx context.Context, db string) error {
+	r, err := openFile(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	done, err := v.check(ctx, r)
+	if err != nil {
+		return err
+	}
+	if v.json {
+		err = v.printJSON(done)
+	} else {
+		v.print(done)
+	}
+	if err == nil && done.Faults > 0 {
+		err = &exitError{exitFault, fmt.Errorf("%s in %s", count(done.Faults, "fault"), db)}
+	}
+	return err
+}
+
+func (v *verification) check(ctx context.Context, r *store.Reader) (store.Checked, error) {
+	c := store.Checker{From: v.from, To: v.to, Fault: v.found}
+	if v.progress.terminal {
+		c.Progress = func(done, total uint64) {
+			v.progress.progress("checked %s of %s", thousands(done), count(total, "block"))
+		}
+	}
+	done, err := c.Check(ctx, r)
+	if v.progress.terminal {
+		v.progress.progress("")
+	}
+	return done, err
+}
+
+// found tells of a fault at once, or keeps it for the JSON.
+func (v *verification) found(f store.Fault) {
+	if v.broken == nil {
+		v.broken = make(map[string]int)
+	}
+	v.broken[f.Promise]++
+	if v.json {
+		v.faults = append(v.faults, fault{f.Number, f.Promise, f.What})
+		return
+	}
+	v.progress.progress("")
+	fmt.Fprintf(v.out, "FAULT  %s\n", f)
+}
+
+// print says what was proved.
+func (v *verification) print(done store.Checked) {
+	if done.To+1 == done.From {
+		fmt.Fprintln(v.out, "there are no blocks to check")
+		return
+	}
+	fmt.Fprintf(v.out, "checked block %s to %s:\n", thousands(done.From), thousands(done.To))
+	if v.from == nil && v.to == nil {
+		v.line(store.Sound, "SQLite finds its own pages, indexes and constraints whole")
+	}
+	v.line(store.Coverage, "%s: %s stored, %s missing, none in both or in neither",
+		count(done.To+1-done.From, "number"), thousands(done.Blocks), none(int(done.Missing)))
+	v.line(store.Whole, "%s and %s, as many as their blocks say", count(done.Transactions, "transaction"), count(done.Logs, "log"))
+	v.line(store.Linked, "%s to the parent's hash", count(done.Links, "link"))
+	v.line(store.Verified, "hashes, roots, bloom and senders of %s computed again", count(done.Blocks, "block"))
+	if done.NotComputable > 0 {
+		v.line("", "%s a check that can't be computed here, as the file says", have(done.NotComputable, "block"))
+	}
+	if done.KnownWrong > 0 {
+		v.line("", "%s stored although wrong, as the file says", are(int(done.KnownWrong), "block"))
+	}
+	fmt.Fprintf(v.out, "%s\n", count(done.Faults, "fault"))
+}
+
+// line tells of a promise: that it is kept, or how often it is not.
+func (v *verification) line(promise, kept string, args ...any) {
+	text := fmt.Sprintf(kept, args...)
+	if n := v.broken[promise]; n > 0 {
+		text = "BROKEN: " + count(n, "fault")
+	}
+	fmt.Fprintf(v.out, "  %-9s %s\n", promise, text)
+}
+
+// verified is what verify prints as JSON.
+type verified struct {
+	From          *uint64 `json:"from,omitempty"` // absent if there are no blocks
+	To            *uint64 `json:"to,omitempty"`
+	Blocks        uint64  `json:"blocks"`
+	Missing       uint64  `json:"missing"`
+	Transactions  uint64  `json:"transactions"`
+	Logs          uint64  `json:"logs"`
+	Links         uint64  `json:"links"`
+	NotComputable uint64  `json:"not_computable"`
+	KnownWrong    uint64  `json:"known_wrong"`
+	Faults        []fault `json:"faults"`
+}
+
+func (v *verification) printJSON(done store.Checked) error {
+	doc := verified{
+		Blocks: done.Blocks, Missing: done.Missing, Transactions: done.Transactions, Logs: done.Logs, Links: done.Links,
+		NotComputable: done.NotComputable, KnownWrong: done.KnownWrong, Faults: v.faults,
+	}
+	if doc.Faults == nil {
+		doc.Faults = []fault{}
+	}
+	if done.To+1 != done.From {
+		doc.From, doc.To = &done.From, &done.To
+	}
+	return printJSON(v.out, doc)
+}
+
+// printJSON writes a document for a script or a person.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

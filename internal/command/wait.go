@@ -1,0 +1,188 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// Waits between questions to a node that does not answer yet.
+const (
+	firstAsk = 250 * time.Millisecond
+	nextAsks = time.Second     // on this machine, at most
+	farAsks  = 5 * time.Second // elsewhere, at most
+)
+
+// awaitNode asks the node for its chain and head until it answers. It fails if
+// every endpoint refuses to serve us: nobody is helped by waiting then.
+func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64, err error) {
+	told := ""
+	for wait := firstAsk; ; wait *= 2 {
+		id, head, err = s.askNode(ctx)
+		switch {
+		case err == nil:
+			return id, head, nil
+		case ctx.Err() != nil:
+			return id, 0, context.Cause(ctx)
+		case s.refused():
+			return id, 0, err
+		}
+		why := describe(err)
+		s.waiting.Store(&why)
+		if why != told {
+			s.tellWaiting(why)
+			told = why
+		}
+		wait = min(wait, farAsks)
+		if id.Loopback {
+			wait = min(wait, nextAsks)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return id, 0, err
+		}
+	}
+}
+
+func (s *service) askNode(ctx context.Context) (chain.Identity, uint64, error) {
+	id, err := s.node.Identity(ctx)
+	if err != nil {
+		return id, 0, err
+	}
+	if id.Genesis == nil && s.isNew {
+		return id, 0, errors.New("the node does not give block 0, by whose hash a chain is known")
+	}
+	head, err := s.node.Head(ctx)
+	if err != nil {
+		return id, 0, err
+	}
+	return id, head.Number, nil
+}
+
+// refused reports whether every endpoint refuses to serve us.
+func (s *service) refused() bool {
+	for _, e := range s.node.State() {
+		if e.Class != string(chain.EndpointRefuses) {
+			return false
+		}
+	}
+	return true
+}
+
+// isDevnet recognises the clients of development chains.
+func isDevnet(client string) bool {
+	client = strings.ToLower(client)
+	for _, name := range []string{"anvil", "hardhat", "ganache", "ethereumjs testrpc"} {
+		if strings.HasPrefix(client, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// pause waits, or returns when ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}
+
+// finish waits until all up to the last block is there, if there is a last
+// one, and ends the work or does what was asked for instead.
+func (s *service) finish(ctx context.Context) error {
+	if s.last == nil {
+		return nil
+	}
+	missing, err := s.complete(ctx, *s.last)
+	if err != nil {
+		return err
+	}
+	if s.finished != nil {
+		return s.finished(ctx, s, missing)
+	}
+	if missing > 0 {
+		return &exitError{exitIncomplete, fmt.Errorf("%s still missing up to block %s; `gapless gaps --db %s` lists them",
+			are(missing, "block"), thousands(*s.last), s.db)}
+	}
+	return errFinished
+}
+
+// complete waits until the index has moved past the last block, and then for
+// so long as it was told to for those that are missing. It returns how many
+// still are.
+func (s *service) complete(ctx context.Context, last uint64) (missing int, err error) {
+	err = s.onChange(ctx, nil, func() (bool, error) {
+		next, err := s.store.Next(ctx)
+		return next > last, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	s.reached.Store(true)
+	enough := time.NewTimer(s.wait)
+	defer enough.Stop()
+	err = s.onChange(ctx, enough.C, func() (bool, error) {
+		waits, err := s.retriesUpTo(ctx, last)
+		return !waits, err
+	})
+	if err != nil {
+		return 0, err
+	}
+	err = s.store.EachDue(ctx, func(d store.Due) {
+		if d.Number <= last {
+			missing++
+		}
+	})
+	return missing, err
+}
+
+// onChange calls done now and after each commit, until it says so or enough
+// fires.
+func (s *service) onChange(ctx context.Context, enough <-chan time.Time, done func() (bool, error)) error {
+	for {
+		changed := s.store.Changed() // before looking, to miss nothing
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-changed:
+		case <-enough:
+			return nil
+		}
+	}
+}
+
+// retriesUpTo reports whether a block up to the last is missing and not
+// skipped.
+func (s *service) retriesUpTo(ctx context.Context, last uint64) (bool, error) {
+	const page = 100
+	for from := uint64(0); ; {
+		rows, err := s.store.FailedFrom(ctx, from, page)
+		if err != nil {
+			return false, err
+		}
+		for i := range rows {
+			if rows[i].Number > last {
+				return false, nil
+			}
+			if !rows[i].Skipped() {
+				return true, nil
+			}
+			from = rows[i].Number + 1
+		}
+		if len(rows) < page {
+			return false, nil
+		}
+	}
+}

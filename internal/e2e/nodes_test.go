@@ -1,0 +1,236 @@
+//go:build e2e && unix
+
+package e2e
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"gapless/internal/e2e/nodes"
+	"gapless/internal/store"
+)
+
+// transfer sends ether between two accounts that the node holds the keys of.
+func transfer(t *testing.T, n *nodes.Node, value int) {
+	t.Helper()
+	var accounts []string
+	if err := json.Unmarshal([]byte(must(t, n, "eth_accounts")), &accounts); err != nil {
+		t.Fatal(err)
+	}
+	must(t, n, "eth_sendTransaction", map[string]string{
+		"from": accounts[0], "to": accounts[len(accounts)-1], "value": fmt.Sprintf("%#x", value),
+	})
+}
+
+func TestGethDev(t *testing.T) {
+	n := nodes.StartGethDev(t, 1)
+	g := run(t, n.WS)
+	for i := range 3 {
+		transfer(t, n, i+1)
+		g.follows(n)
+		g.kill()
+		time.Sleep(1500 * time.Millisecond)
+		g.start()
+	}
+	g.follows(n)
+	n.Stop()
+	time.Sleep(3 * time.Second)
+	n.Restart()
+	transfer(t, n, 9)
+	g.follows(n)
+	if err := g.read(func(r *store.Reader) error { return noFailures(t, r) }); err != nil {
+		t.Fatal(err)
+	}
+	if code := g.interrupt(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	g.verify()
+}
+
+// noFailures says whether a block was ever recorded as missing.
+func noFailures(t *testing.T, r *store.Reader) error {
+	rows, err := r.JournalAfter(t.Context(), 0, 100_000)
+	for _, row := range rows {
+		if row.Kind == "failed" {
+			return fmt.Errorf("journal: %+v", row)
+		}
+	}
+	return err
+}
+
+// The recorded chain, imported by a real geth, is what the recording says.
+func TestGethWithTheRecordedChain(t *testing.T) {
+	dir := "../../testdata/chain"
+	rlp := filepath.Join(t.TempDir(), "chain.rlp")
+	unzip(t, filepath.Join(dir, "chain.rlp.gz"), rlp)
+	n := nodes.StartGeth(t, must2(filepath.Abs(filepath.Join(dir, "genesis.json"))), rlp)
+	g := run(t, n.HTTP, "--until", "latest")
+	if code := g.wait(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	g.verify()
+	g.follows(n)
+	if err := g.read(func(r *store.Reader) error { return equalsRecording(t, r, filepath.Join(dir, "chain.jsonl.gz")) }); err != nil {
+		t.Error(err)
+	}
+}
+
+func must2(s string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
+
+func unzip(t *testing.T, from, to string) {
+	in, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := os.Create(to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(out, z); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// equalsRecording compares the file with a recording, line by line.
+func equalsRecording(t *testing.T, r *store.Reader, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 16<<20)
+	lines.Scan() // the client
+	for number := uint64(0); lines.Scan(); number++ {
+		var want struct{ Block, Receipts any }
+		if err := json.Unmarshal(lines.Bytes(), &want); err != nil {
+			return err
+		}
+		b, err := r.Block(t.Context(), number)
+		if err != nil {
+			return err
+		}
+		if !b.Verdict.Verified() || b.Verdict.NotComputable != 0 {
+			return fmt.Errorf("block %d is not verified: %+v", number, b.Verdict)
+		}
+		if err := sameJSON(want.Block, b.AppendBlock(nil, true)); err != nil {
+			return fmt.Errorf("block %d: %w", number, err)
+		}
+		if err := sameJSON(want.Receipts, b.AppendReceipts(nil)); err != nil {
+			return fmt.Errorf("receipts of block %d: %w", number, err)
+		}
+	}
+	return lines.Err()
+}
+
+func TestAnvil(t *testing.T) {
+	n := nodes.StartAnvil(t)
+	g := run(t, n.HTTP)
+	for i := range 5 {
+		transfer(t, n, i+1)
+	}
+	snapshot := must(t, n, "evm_snapshot")
+	for i := range 4 {
+		transfer(t, n, i+10)
+	}
+	g.follows(n)
+	must(t, n, "evm_revert", snapshot)
+	g.follows(n) // lower
+	snapshot = must(t, n, "evm_snapshot")
+	for i := range 3 {
+		transfer(t, n, i+20)
+	}
+	g.follows(n)
+	must(t, n, "evm_revert", snapshot)
+	for i := range 6 {
+		transfer(t, n, i+30) // higher than before, at once
+	}
+	g.follows(n)
+	must(t, n, "anvil_reorg", 3, []any{})
+	g.follows(n)
+	must(t, n, "anvil_mine", "0x1f4")
+	g.follows(n)
+	must(t, n, "anvil_reorg", 200, []any{})
+	g.follows(n)
+	if code := g.interrupt(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	g.verify()
+}
+
+// An impersonated transaction can't be recomputed; a devnet's file keeps it
+// all the same and says so.
+func TestAnvilImpersonation(t *testing.T) {
+	n := nodes.StartAnvil(t)
+	g := run(t, n.HTTP)
+	from := "0x00000000000000000000000000000000000000aa"
+	must(t, n, "anvil_setBalance", from, "0xffffffffffffffff")
+	must(t, n, "anvil_impersonateAccount", from)
+	must(t, n, "eth_sendTransaction", map[string]string{"from": from, "to": from, "value": "0x1"})
+	g.follows(n)
+	g.verify()
+}
+
+func TestHardhatAndGanache(t *testing.T) {
+	for name, start := range map[string]func(*testing.T) *nodes.Node{
+		"hardhat": func(t *testing.T) *nodes.Node { return nodes.StartHardhat(t, "") },
+		"ganache": func(t *testing.T) *nodes.Node { return nodes.StartGanache(t) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := start(t)
+			g := run(t, n.HTTP)
+			for i := range 5 {
+				transfer(t, n, i+1)
+			}
+			g.follows(n)
+			snapshot := must(t, n, "evm_snapshot")
+			for i := range 3 {
+				transfer(t, n, i+10)
+			}
+			g.follows(n)
+			must(t, n, "evm_revert", snapshot)
+			g.follows(n)
+			g.kill()
+			g.verify()
+		})
+	}
+}
+
+// A public chain through every fork, where its folder is given.
+func TestConformanceChain(t *testing.T) {
+	dir := os.Getenv("GAPLESS_CONFORMANCE")
+	if dir == "" {
+		t.Skip("not run: GAPLESS_CONFORMANCE names no folder")
+	}
+	n := nodes.StartGeth(t, filepath.Join(dir, "genesis.json"), filepath.Join(dir, "chain.rlp"))
+	g := run(t, n.HTTP, "--until", "latest", "--verify", "strict")
+	if code := g.wait(); code != 0 {
+		t.Fatalf("exit code %d", code)
+	}
+	g.verify()
+	g.follows(n)
+}
