@@ -29,4 +29,4 @@ func OpenThrough(ctx context.Context, path string, through func(name string) dri
 }
 
 // Raw gives the handle that reads.
-func (r *Reader) Raw(fn func(*sql.DB) error) error { return fn(r.db) }
+func (r *Reader) Raw(fn func(*sql.DB) error) error { return fn(r.db.db) }

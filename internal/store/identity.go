@@ -59,9 +59,13 @@ func (w *writer) identify(id Identity) error {
 	}
 	var epoch [8]byte
 	_, _ = rand.Read(epoch[:]) // does not fail
-	return w.exec(`INSERT INTO chain (id, epoch, chain_id, genesis_hash, start_block, client, created_at)
+	err := w.exec(`INSERT INTO chain (id, epoch, chain_id, genesis_hash, start_block, client, created_at)
 		VALUES (1, ?, ?, ?, ?, ?, ?)`,
 		epoch[:], strconv.FormatUint(id.ChainID, 10), id.Genesis[:], int64(id.Start), id.Client, now())
+	if err != nil || w.rotated == "" {
+		return err
+	}
+	return w.journal(kindReset, id.Start, id.Start, resetDetail{File: w.rotated})
 }
 
 // A Tag is a block that the node calls finalized or safe.

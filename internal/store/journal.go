@@ -50,6 +50,11 @@ type failedDetail struct {
 	Message string      `json:"message"`
 }
 
+// resetDetail is the journal's JSON for a reset.
+type resetDetail struct {
+	File string `json:"file"` // name of the file that has the chain before
+}
+
 func (w *writer) journal(kind string, first, last uint64, detail any) error {
 	var text any
 	if detail != nil {

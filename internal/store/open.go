@@ -50,6 +50,14 @@ func newReader(ctx context.Context, path string) (*Reader, error) {
 }
 
 func openReader(ctx context.Context, path, mode string) (*Reader, error) {
+	db, err := openPool(ctx, path, mode)
+	if err != nil {
+		return nil, err
+	}
+	return &Reader{db: pool{db: db}, path: path}, nil
+}
+
+func openPool(ctx context.Context, path, mode string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", dsn(path, mode, "busy_timeout(5000)", "query_only(1)"))
 	if err != nil {
 		return nil, err
@@ -60,7 +68,7 @@ func openReader(ctx context.Context, path, mode string) (*Reader, error) {
 	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(&objects); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &Reader{db: db, path: path}, nil
+	return db, nil
 }
 
 // unwritable reports whether SQLite could not make the files that it needs

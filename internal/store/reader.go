@@ -13,12 +13,12 @@ import (
 // A Reader reads a database file and can't write to it. Its methods may be
 // called concurrently.
 type Reader struct {
-	db   *sql.DB
+	db   pool
 	path string
 }
 
 // Close closes the file.
-func (r *Reader) Close() error { return r.db.Close() }
+func (r *Reader) Close() error { return r.db.close() }
 
 // Path is the absolute path of the file.
 func (r *Reader) Path() string { return r.path }

@@ -7,10 +7,12 @@ import (
 	"sync/atomic"
 )
 
-// A request is one transaction for the writer.
+// A request is one transaction for the writer, or what it shall do between
+// two.
 type request struct {
-	fn   func(*writer) error
-	done chan error // buffered, 1
+	fn      func(*writer) error
+	between bool       // fn is no transaction
+	done    chan error // buffered, 1
 }
 
 // write hands fn to the writer, which runs it in a transaction of its own. If
@@ -18,10 +20,13 @@ type request struct {
 // waits for the outcome whatever becomes of ctx, so that a caller never holds
 // an unknown result. When it returns nil, what fn wrote is synced.
 func (s *Store) write(ctx context.Context, fn func(*writer) error) error {
+	return s.hand(ctx, request{fn: fn, done: make(chan error, 1)})
+}
+
+func (s *Store) hand(ctx context.Context, r request) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	r := request{fn: fn, done: make(chan error, 1)}
 	select {
 	case s.requests <- r:
 		err := <-r.done
@@ -45,6 +50,7 @@ type writer struct {
 	statements map[string]*sql.Stmt
 	rows       rows
 	rewinds    atomic.Uint64 // since the file was opened; read by others too
+	rotated    string        // name of the file that this one took the place of, until it is identified
 }
 
 // newWriter takes over db for the one connection that writes, brings the file
@@ -73,11 +79,18 @@ func (w *writer) run(requests <-chan request, quit <-chan struct{}) {
 	for {
 		select {
 		case r := <-requests:
-			r.done <- w.transact(r.fn)
+			r.done <- w.serve(r)
 		case <-quit:
 			return
 		}
 	}
+}
+
+func (w *writer) serve(r request) error {
+	if r.between {
+		return r.fn(w)
+	}
+	return w.transact(r.fn)
 }
 
 // transact runs fn in a transaction. Whatever fails, none stays open; a COMMIT

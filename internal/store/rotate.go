@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// rotatedKept is how many rotated files stay.
+const rotatedKept = 3
+
+// Rotate puts the file aside under a name with the time and its genesis, and
+// begins a new one in its place, which has no identity yet. The newest three
+// files put aside are kept. It returns the path of the old file. Readers of
+// this Store go on with the new one.
+func (s *Store) Rotate(ctx context.Context) (string, error) {
+	id, err := s.Identity(ctx)
+	if err != nil {
+		return "", fmt.Errorf("rotate: %w", err)
+	}
+	var aside string
+	err = s.hand(ctx, request{done: make(chan error, 1), between: true, fn: func(w *writer) error {
+		return s.db.swap(func() (db *sql.DB, err error) {
+			aside, db, err = w.rotate(s.path, fmt.Sprintf("%x", id.Genesis[:4]))
+			return db, err
+		})
+	}})
+	if err != nil {
+		return "", fmt.Errorf("rotate %s: %w", s.path, err)
+	}
+	return aside, prune(s.path)
+}
+
+// rotate closes the file, renames it and opens a new one. If it can't be
+// renamed, the old one is opened again.
+func (w *writer) rotate(path, mark string) (aside string, readers *sql.DB, err error) {
+	ctx := context.Background() // what was taken is carried out
+	if err := w.close(); err != nil {
+		return "", nil, err
+	}
+	aside = asideName(path, mark)
+	renamed := rename(path, aside)
+	if renamed == nil {
+		w.rotated = filepath.Base(aside)
+		w.rewinds.Add(1)
+	}
+	if err := w.reopen(ctx, path, renamed == nil); err != nil {
+		return "", nil, errors.Join(renamed, err)
+	}
+	readers, err = openPool(ctx, path, "ro")
+	return aside, readers, errors.Join(renamed, err)
+}
+
+func (w *writer) reopen(ctx context.Context, path string, isNew bool) (err error) {
+	if w.db, err = sql.Open("sqlite", dsn(path, "rwc", "busy_timeout(5000)")); err != nil {
+		return err
+	}
+	w.statements = make(map[string]*sql.Stmt)
+	return w.open(ctx, isNew)
+}
+
+// asideName is a name beside the file that nothing has.
+func asideName(path, mark string) string {
+	base, ext := splitExt(path)
+	name := fmt.Sprintf("%s-%s-%s", base, time.Now().UTC().Format("20060102T150405.000"), mark)
+	for i := 2; ; i++ {
+		if _, err := os.Stat(name + ext); err != nil {
+			return name + ext
+		}
+		name = fmt.Sprintf("%s-%d", name, i)
+	}
+}
+
+func splitExt(path string) (base, ext string) {
+	ext = filepath.Ext(path)
+	return strings.TrimSuffix(path, ext), ext
+}
+
+// rename renames the file, with a -wal that a reader of somebody else's has
+// kept from being taken in. A -shm is made anew.
+func rename(from, to string) error {
+	if err := os.Rename(from+"-wal", to+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Remove(from + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+// prune removes the oldest files put aside.
+func prune(path string) error {
+	base, ext := splitExt(path)
+	ours := regexp.MustCompile("^" + regexp.QuoteMeta(filepath.Base(base)) + `-\d{8}T\d{6}\.\d{3}-[0-9a-f]{8}(-\d+)*` + regexp.QuoteMeta(ext) + "$")
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, e := range entries {
+		if ours.MatchString(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.Sort(names) // by time
+	for _, name := range names[:max(0, len(names)-rotatedKept)] {
+		for _, suffix := range []string{"", "-wal", "-shm"} {
+			if err := os.Remove(filepath.Join(filepath.Dir(path), name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}

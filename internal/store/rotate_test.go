@@ -1,0 +1,142 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"gapless/internal/store"
+)
+
+func TestRotate(t *testing.T) {
+	s := newStore(t, 0, stored(t, 0, 5), missing(6, 6))
+	before, err := s.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rewinds := s.Rewinds()
+	aside, err := s.Rotate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(aside, "-"+before.Genesis.Hex()[2:10]) {
+		t.Errorf("put aside as %s", aside)
+	}
+	checkIndex(t, aside)
+	old, err := store.OpenReader(t.Context(), aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if next, err := old.Next(t.Context()); next != 7 || err != nil {
+		t.Errorf("the old file ends with %d, %v", next, err)
+	}
+	if err := old.Close(); err != nil {
+		t.Error(err)
+	}
+
+	_, err = s.Identity(t.Context())
+	wants(t, err, store.ErrNoChain)
+	if err := s.Identify(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.Identity(t.Context())
+	if err != nil || after.Epoch == before.Epoch {
+		t.Errorf("the new file has epoch %x, as the old: %v", after.Epoch, err)
+	}
+	rows, err := s.JournalAfter(t.Context(), 0, 10)
+	if err != nil || len(rows) != 1 || rows[0].Kind != "reset" || !strings.Contains(rows[0].Detail, filepath.Base(aside)) {
+		t.Errorf("journal %+v, %v", rows, err)
+	}
+	wants(t, s.Commit(t.Context(), stored(t, 0, 3)), nil)
+	_, err = s.Fill(t.Context(), block(t, 6), rewinds)
+	wants(t, err, store.ErrObsolete) // fetched for the file before
+}
+
+func TestRotateKeepsTheNewestThree(t *testing.T) {
+	s := newStore(t, 0, stored(t, 0, 1))
+	id, err := s.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mine := filepath.Join(filepath.Dir(s.Path()), "gapless-of-mine.db")
+	if err := os.WriteFile(mine, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var last string
+	for range 40 {
+		if last, err = s.Rotate(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Identify(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := filepath.Glob(strings.TrimSuffix(s.Path(), ".db") + "-2*.db")
+	if err != nil || len(names) != 3 || names[2] != last {
+		t.Errorf("kept %q, %v", names, err)
+	}
+	if _, err := os.Stat(mine); err != nil {
+		t.Error("removed a file of somebody else's")
+	}
+}
+
+// Those who read and write meanwhile meet the old file or the new one.
+func TestRotateAmongReaders(t *testing.T) {
+	s := newStore(t, 0, stored(t, 0, 5))
+	id, err := s.Identity(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for ctx.Err() == nil {
+				_, err := s.Block(context.WithoutCancel(ctx), 3)
+				if err != nil && !errors.Is(err, store.ErrNotFound) && !strings.Contains(err.Error(), "closed") {
+					t.Error(err)
+				}
+				_, err = s.Next(context.WithoutCancel(ctx))
+				if err != nil && !errors.Is(err, store.ErrNoChain) && !strings.Contains(err.Error(), "closed") {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 10 {
+		if _, err := s.Rotate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := s.Identify(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+		if err := s.Commit(t.Context(), stored(t, 0, 5)); err != nil {
+			t.Error(err)
+		}
+	}
+	cancel()
+	readers.Wait()
+}
+
+// What can't be put aside is gone on with.
+func TestRotateThatCannotRename(t *testing.T) {
+	path := filepath.Join(t.TempDir(), strings.Repeat("x", 230)+".db") // with the time the name is too long
+	s, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAndCheck(t, s)
+	wants(t, s.Identify(t.Context(), store.Identity{ChainID: 1, Genesis: block(t, 0).Hash}), nil)
+	wants(t, s.Commit(t.Context(), stored(t, 0, 2)), nil)
+	if _, err := s.Rotate(t.Context()); err == nil {
+		t.Error("rotated to a name that is too long")
+	}
+	wants(t, s.Commit(t.Context(), stored(t, 3, 3)), nil)
+	if next, err := s.Next(t.Context()); next != 4 || err != nil {
+		t.Errorf("next is %d, %v", next, err)
+	}
+}
