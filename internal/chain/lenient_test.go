@@ -16,7 +16,6 @@ import (
 // lower case, quantities minimal, all else as it came.
 func TestLenient(t *testing.T) {
 	t.Parallel()
-	const upper = "0xABCDEF0000000000000000000000000000000000000000000000000000ABCDEF"
 	for _, tt := range []struct {
 		name  string
 		value string // JSON, "" for a missing key

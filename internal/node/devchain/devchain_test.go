@@ -1,7 +1,6 @@
 package devchain
 
 import (
-	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -67,7 +66,7 @@ func TestBuildIsDeterministic(t *testing.T) {
 	for number := range uint64(21) {
 		same := one.Block(number).Hash == other.Block(number).Hash
 		if same != (number < 8) {
-			t.Error(fmt.Sprintf("block %d: same hash %t", number, same))
+			t.Errorf("block %d: same hash %t", number, same)
 		}
 	}
 }
