@@ -78,8 +78,8 @@ type Block struct {
 	Verdict      Verdict      // set by Verify
 }
 
-// A Transaction of any type, with its receipt. Types 0 to 4 are known; the
-// fields of others are kept in Extra.
+// A Transaction of any type, with its receipt. Known are types 0 to 4 and the
+// deposits of the OP Stack; the fields of others are kept in Extra.
 type Transaction struct {
 	Object
 	Hash                 common.Hash
@@ -100,6 +100,12 @@ type Transaction struct {
 	AuthorizationList    []Authorization // EIP-7702; nil if the type has none
 	V, R, S              uint256.Int
 	YParity              *uint64
+
+	// Of deposits only, and in Extra.
+	SourceHash            *common.Hash
+	Mint                  *uint256.Int // wei; nothing tells nil from zero
+	IsSystemTx            bool
+	DepositReceiptVersion *uint64 // the receipt's, again
 
 	Receipt Receipt
 }
@@ -133,6 +139,10 @@ type Receipt struct {
 	BlobGasPrice      *uint256.Int
 	LogsBloom         *Bloom // nil if the node left it out
 	Logs              []Log
+
+	// Of deposits only, and in Extra.
+	DepositNonce          *uint64 // from Regolith on
+	DepositReceiptVersion *uint64 // from Canyon on
 }
 
 // A Log is an event of a contract.

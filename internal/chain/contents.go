@@ -21,6 +21,9 @@ func (v *verifier) contents() (found finding) {
 	for i := range v.b.Uncles {
 		found = found.or(contradiction(&v.b.Uncles[i].Object, "uncle", i))
 	}
+	if v.b.isRollup() {
+		found = found.or(v.daFootprint())
+	}
 	return found.or(v.eachTransaction(v.transactionContents))
 }
 
@@ -48,7 +51,7 @@ func (v *verifier) transactionContents(i int, tx *Transaction) finding {
 	if !tx.known() {
 		return found
 	}
-	if why := tx.contents(v.b.BaseFeePerGas); why != "" {
+	if why := tx.contents(v.b); why != "" {
 		found = found.or(finding{fmt.Sprintf("transaction %d: %s", i, why), odd})
 	}
 	return found
@@ -65,13 +68,18 @@ func (r *Receipt) contents(gasBefore uint64) string {
 }
 
 // contents checks what a transaction of a known type and its receipt repeat.
-func (t *Transaction) contents(baseFee *uint256.Int) string {
+func (t *Transaction) contents(b *Block) string {
 	if why := t.misfit(); why != "" {
 		return why
 	}
+	if t.isDeposit() {
+		if why := t.depositContents(); why != "" {
+			return why
+		}
+	}
 	r := &t.Receipt
 	parity, chainID := t.recovery()
-	paid := t.pricePaid(baseFee)
+	paid := t.pricePaid(b.BaseFeePerGas)
 	blobGas := gasPerBlob * uint64(len(t.BlobVersionedHashes))
 	switch {
 	case t.YParity != nil && *t.YParity != parity:
@@ -82,7 +90,7 @@ func (t *Transaction) contents(baseFee *uint256.Int) string {
 		return fmt.Sprintf("gas price is %s, not %s", t.GasPrice.Dec(), paid.Dec())
 	case r.EffectiveGasPrice != nil && paid != nil && !r.EffectiveGasPrice.Eq(paid):
 		return fmt.Sprintf("effective gas price is %s, not %s", r.EffectiveGasPrice.Dec(), paid.Dec())
-	case r.BlobGasUsed != nil && *r.BlobGasUsed != blobGas:
+	case r.BlobGasUsed != nil && *r.BlobGasUsed != blobGas && !b.isRollup():
 		return fmt.Sprintf("blob gas used is %d, not %d", *r.BlobGasUsed, blobGas)
 	}
 	return t.created()
@@ -92,18 +100,27 @@ func (t *Transaction) contents(baseFee *uint256.Int) string {
 // the other way round. Nothing commits to the latter, nor to the difference
 // between none and zero.
 func (t *Transaction) misfit() string {
+	deposit := t.isDeposit()
+	dynamic := t.Type >= dynamicFeeType && !deposit
+	listed := t.Type != legacyType && !deposit
 	for _, field := range []struct {
 		key             string
 		has, may, needs bool
 	}{
-		{"chainId", t.ChainID != nil, true, t.Type != legacyType},
+		{"chainId", t.ChainID != nil, !deposit, listed},
 		{"gasPrice", t.GasPrice != nil, true, t.Type < dynamicFeeType},
-		{"maxFeePerGas", t.MaxFeePerGas != nil, t.Type >= dynamicFeeType, t.Type >= dynamicFeeType},
-		{"maxPriorityFeePerGas", t.MaxPriorityFeePerGas != nil, t.Type >= dynamicFeeType, t.Type >= dynamicFeeType},
+		{"maxFeePerGas", t.MaxFeePerGas != nil, dynamic, dynamic},
+		{"maxPriorityFeePerGas", t.MaxPriorityFeePerGas != nil, dynamic, dynamic},
 		{"maxFeePerBlobGas", t.MaxFeePerBlobGas != nil, t.Type == blobType, t.Type == blobType},
-		{"accessList", len(t.AccessList) > 0, t.Type != legacyType, false},
+		{"accessList", len(t.AccessList) > 0, listed, false},
 		{"blobVersionedHashes", len(t.BlobVersionedHashes) > 0, t.Type == blobType, false},
 		{"authorizationList", len(t.AuthorizationList) > 0, t.Type == setCodeType, false},
+		{"sourceHash", t.SourceHash != nil, deposit, deposit},
+		{"mint", t.Mint != nil, deposit, false},
+		{"isSystemTx", t.IsSystemTx, deposit, false},
+		{"depositReceiptVersion", t.DepositReceiptVersion != nil, deposit, false},
+		{"depositNonce of the receipt", t.Receipt.DepositNonce != nil, deposit, false},
+		{"depositReceiptVersion of the receipt", t.Receipt.DepositReceiptVersion != nil, deposit, false},
 	} {
 		switch {
 		case field.has && !field.may:
@@ -133,7 +150,10 @@ func (t *Transaction) created() string {
 // pricePaid is the price per gas that the sender pays (EIP-1559), or nil if the
 // fields don't say.
 func (t *Transaction) pricePaid(baseFee *uint256.Int) *uint256.Int {
-	if t.Type < dynamicFeeType {
+	switch {
+	case t.isDeposit():
+		return new(uint256.Int)
+	case t.Type < dynamicFeeType:
 		return t.GasPrice
 	}
 	if baseFee == nil || t.MaxFeePerGas == nil || t.MaxPriorityFeePerGas == nil {

@@ -19,6 +19,8 @@ type field[T any] struct {
 	// omitted says that geth leaves the key out where the value is nil, or
 	// always for a derived key.
 	omitted bool
+	// kept values have no column: they stay in Extra, and are read from there.
+	kept bool
 	// decode sets the value. exact is false if encode would not give the same
 	// JSON again; the raw value is then kept beside it.
 	decode func(*T, json.RawMessage) (exact bool, err error)
@@ -28,6 +30,9 @@ type field[T any] struct {
 
 // errMismatch marks a derived key that contradicts what it is derived from.
 var errMismatch = errors.New("contradicts the block around it")
+
+// errMisplaced marks a key that is of other objects than the one it is in.
+var errMisplaced = errors.New("unknown here")
 
 func (f field[T]) omitNil() field[T] {
 	f.omitted = true
@@ -245,7 +250,7 @@ func appendHashes(out []byte, hashes []common.Hash) []byte {
 func lift[Outer, Inner any](fields []field[Inner], part func(*Outer) *Inner) []field[Outer] {
 	lifted := make([]field[Outer], len(fields))
 	for i, f := range fields {
-		lifted[i] = field[Outer]{key: f.key, nillable: f.nillable, omitted: f.omitted,
+		lifted[i] = field[Outer]{key: f.key, nillable: f.nillable, omitted: f.omitted, kept: f.kept,
 			decode: func(o *Outer, raw json.RawMessage) (bool, error) { return f.decode(part(o), raw) },
 			encode: func(o *Outer, out []byte) []byte { return f.encode(part(o), out) },
 		}

@@ -31,7 +31,7 @@ func decodeObject[T any](raw json.RawMessage, fields []field[T], v *T, o *Object
 				o.Shape |= 1 << i
 			}
 		default:
-			if f.omitted && !f.nillable { // a derived key that geth leaves out
+			if f.omitted && !f.nillable && !f.kept { // a derived key that geth leaves out
 				o.Shape |= 1 << i
 			}
 			exact, err := f.decode(v, value)

@@ -14,13 +14,16 @@ import (
 	"gapless/internal/node/recorded"
 )
 
-const testdata = "../../testdata"
+const (
+	testdata = "../../testdata"
+	optimism = testdata + "/optimism/optimism.jsonl.gz"
+)
 
 // recordings are what real nodes answered, by file name.
 func recordings(t testing.TB) []string {
 	t.Helper()
 	paths, err := filepath.Glob(testdata + "/*/*.jsonl.gz")
-	if err != nil || len(paths) < 6 {
+	if err != nil || len(paths) < 8 {
 		t.Fatalf("%d recordings: %v", len(paths), err)
 	}
 	return paths

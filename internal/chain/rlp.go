@@ -138,6 +138,9 @@ func (r *Receipt) appendConsensus(out []byte, txType uint64, bloom *Bloom) []byt
 			r.Logs[i].writeTo(w)
 		}
 		w.ListEnd(logs)
+		if txType == depositType {
+			r.writeDeposit(w)
+		}
 		w.ListEnd(l)
 	})
 }

@@ -60,7 +60,7 @@ var (
 	// blockFieldsHashes is blockFields with hashes for the transactions.
 	blockFieldsHashes = withTransactions(blockFields, (*Block).appendTransactionHashes)
 
-	transactionFields = append(lift([]field[Transaction]{
+	transactionFields = slices.Concat(lift([]field[Transaction]{
 		fixed("hash", func(t *Transaction) []byte { return t.Hash[:] }),
 		quantity("type", func(t *Transaction) *uint64 { return &t.Type }),
 		fixed("from", func(t *Transaction) []byte { return t.From[:] }),
@@ -83,14 +83,14 @@ var (
 		quantity256("r", func(t *Transaction) *uint256.Int { return &t.R }),
 		quantity256("s", func(t *Transaction) *uint256.Int { return &t.S }),
 		optionalQuantity("yParity", func(t *Transaction) **uint64 { return &t.YParity }),
-	}, func(v *transactionView) *Transaction { return v.tx }),
+	}, (*transactionView).transaction), []field[transactionView]{
 		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
 		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
 		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }),
 		derived("transactionIndex", func(v *transactionView, out []byte) []byte { return append64(out, uint64(v.index)) }),
-	)
+	}, depositFields)
 
-	receiptFields = append(lift([]field[Receipt]{
+	receiptFields = slices.Concat(lift([]field[Receipt]{
 		optionalQuantity("status", func(r *Receipt) **uint64 { return &r.Status }),
 		optionalHash("root", func(r *Receipt) **common.Hash { return &r.Root }),
 		quantity("cumulativeGasUsed", func(r *Receipt) *uint64 { return &r.CumulativeGasUsed }),
@@ -100,8 +100,8 @@ var (
 		optionalQuantity("blobGasUsed", func(r *Receipt) **uint64 { return &r.BlobGasUsed }),
 		optionalQuantity256("blobGasPrice", func(r *Receipt) **uint256.Int { return &r.BlobGasPrice }),
 		{key: "logsBloom", decode: decodeReceiptBloom, encode: (*Receipt).appendBloom},
-	}, func(v *transactionView) *Receipt { return &v.tx.Receipt }),
-		field[transactionView]{key: "logs", decode: decodeLogs, encode: (*transactionView).appendLogs},
+	}, (*transactionView).receipt), []field[transactionView]{
+		{key: "logs", decode: decodeLogs, encode: (*transactionView).appendLogs},
 		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
 		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
 		derived("transactionHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
@@ -110,7 +110,7 @@ var (
 		derived("to", (*transactionView).appendTo),
 		derived("type", func(v *transactionView, out []byte) []byte { return append64(out, v.tx.Type) }),
 		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }).omitNil(), // anvil
-	)
+	}, depositReceiptFields, rollupReceiptFields)
 
 	logFields = append(lift([]field[Log]{
 		fixed("address", func(l *Log) []byte { return l.Address[:] }),
@@ -156,6 +156,9 @@ type transactionView struct {
 	index int
 	logs  int // log index of the transaction's first log
 }
+
+func (v *transactionView) transaction() *Transaction { return v.tx }
+func (v *transactionView) receipt() *Receipt         { return &v.tx.Receipt }
 
 // A logView is a log with what is around it.
 type logView struct {

@@ -7,7 +7,7 @@ import (
 	"github.com/holiman/uint256"
 )
 
-// Transaction types (EIP-2718, 2930, 1559, 4844, 7702).
+// Transaction types (EIP-2718, 2930, 1559, 4844, 7702); see depositType too.
 const (
 	legacyType     = 0
 	accessListType = 1
@@ -17,11 +17,14 @@ const (
 )
 
 // known reports whether the type's encoding is.
-func (t *Transaction) known() bool { return t.Type <= setCodeType }
+func (t *Transaction) known() bool { return t.Type <= setCodeType || t.isDeposit() }
 
 // appendConsensus appends the transaction as the transactions root commits to
 // it, and its hash is taken. The type must be known.
 func (t *Transaction) appendConsensus(out []byte) []byte {
+	if t.isDeposit() {
+		return t.appendDeposit(out)
+	}
 	return t.appendPayload(out, func(w rlp.EncoderBuffer) {
 		w.WriteUint256(&t.V)
 		w.WriteUint256(&t.R)
@@ -56,11 +59,7 @@ func (t *Transaction) writeFields(w rlp.EncoderBuffer) {
 		writeQuantity(w, t.GasPrice)
 	}
 	w.WriteUint64(t.Gas)
-	if t.To == nil {
-		w.WriteBytes(nil)
-	} else {
-		w.WriteBytes(t.To[:])
-	}
+	writeAddress(w, t.To)
 	w.WriteUint256(&t.Value)
 	w.WriteBytes(t.Input)
 	if t.Type == legacyType {
@@ -111,6 +110,15 @@ func (t *Transaction) writeAuthorizations(w rlp.EncoderBuffer) {
 	w.ListEnd(l)
 }
 
+// writeAddress writes an address, or an empty string for a creation's.
+func writeAddress(w rlp.EncoderBuffer, a *common.Address) {
+	if a == nil {
+		w.WriteBytes(nil)
+		return
+	}
+	w.WriteBytes(a[:])
+}
+
 func writeQuantity(w rlp.EncoderBuffer, v *uint256.Int) {
 	if v == nil {
 		w.WriteBytes(nil)
@@ -119,8 +127,8 @@ func writeQuantity(w rlp.EncoderBuffer, v *uint256.Int) {
 	w.WriteUint256(v)
 }
 
-// sender recovers the address that signed the transaction. ok is false if the
-// signature is not a valid one.
+// sender recovers the address that signed the transaction, which must not be a
+// deposit. ok is false if the signature is not a valid one.
 func (t *Transaction) sender() (address common.Address, ok bool) {
 	parity, protected := t.recovery()
 	if parity > 1 {

@@ -57,12 +57,12 @@ func TestVerdict(t *testing.T) {
 			a.Receipts[1]["gasUsed"], a.Receipts[1]["l1Fee"] = "0x1", "0x1"
 		}, notComputable: chain.Contents},
 		{name: "unknown type", edit: func(a *answers) {
-			a.tx(0)["type"], a.Receipts[0]["type"] = "0x7e", "0x7e"
+			a.tx(0)["type"], a.Receipts[0]["type"] = "0x7d", "0x7d"
 			delete(a.tx(0), "gasPrice")
 			a.tx(0)["isSystemTx"], a.tx(0)["mint"] = true, []any{1.5, nil, "x"}
 		}, notComputable: chain.TransactionsRoot | chain.ReceiptsRoot | chain.TransactionHashes | chain.Senders},
 		{name: "unknown type, and another transaction differs", edit: func(a *answers) {
-			a.tx(0)["type"], a.Receipts[0]["type"] = "0x7e", "0x7e"
+			a.tx(0)["type"], a.Receipts[0]["type"] = "0x7d", "0x7d"
 			a.tx(1)["hash"], a.Receipts[1]["transactionHash"] = a.tx(2)["hash"], a.tx(2)["hash"]
 			for j := range 2 {
 				a.log(1, j)["transactionHash"] = a.tx(2)["hash"]

@@ -30,7 +30,7 @@ const (
 	LogsBloom
 	// TransactionHashes: each hash is that of the transaction's fields.
 	TransactionHashes
-	// Senders: each sender is the one whose signature it is.
+	// Senders: each sender is the one whose signature it is, where there is one.
 	Senders
 	// Contents: what no root commits to follows from what one does: gas used
 	// and price paid, created addresses, and the hashes, numbers and indexes
@@ -257,6 +257,9 @@ func (v *verifier) withdrawalsRoot() finding {
 		}
 		return finding{}
 	}
+	if len(v.b.Withdrawals) == 0 && v.b.stateWithdrawals() {
+		return finding{}
+	}
 	encoded := make([][]byte, len(v.b.Withdrawals))
 	for i := range v.b.Withdrawals {
 		encoded[i] = v.b.Withdrawals[i].appendRLP(nil)
@@ -304,8 +307,11 @@ func (v *verifier) transactionHashes() finding {
 
 func (v *verifier) senders() finding {
 	return v.eachTransaction(func(i int, tx *Transaction) finding {
-		if !tx.known() {
+		switch {
+		case !tx.known():
 			return finding{"transaction of an unknown type", true}
+		case tx.isDeposit(): // the sender is a field, and nothing is signed
+			return finding{}
 		}
 		from, ok := tx.sender()
 		switch {
