@@ -40,12 +40,12 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
-			o.level, o.confirmations, o.backoff.Base, o.listen = chain.Strict, 12, 2*time.Minute, ""
+			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",

@@ -45,6 +45,8 @@ usage: gapless run [flags]
                         which is warn for anvil, hardhat and ganache on this machine)
   --confirmations N     stay so many blocks behind the head (0)
   --retry-base DURATION the wait before a retry, doubled with each try, ten times at most (2s)
+  --on-reset WHAT       when the chain begins anew: rotate puts the file aside and begins a new
+                        one, stop ends (rotate for nodes on this machine, stop elsewhere)
   --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
                         (127.0.0.1:8600)
   --log-level LEVEL     debug, info, warn or error (info)
@@ -67,6 +69,7 @@ type runFlags struct {
 	verify        string
 	confirmations uint64
 	retryBase     time.Duration
+	onReset       string
 	listen        string
 	logLevel      string
 	logFormat     string
@@ -84,6 +87,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.verify, "verify", string(chain.Auto), "")
 	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
+	flags.StringVar(&f.onReset, "on-reset", "", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
@@ -112,7 +116,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, confirmations: f.confirmations, backoff: gapfill.Backoff{Base: f.retryBase}}
+	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, confirmations: f.confirmations, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if o.urls, err = f.urls(); err != nil {
 		return o, err
 	}
@@ -147,6 +151,9 @@ func (f *runFlags) check() error {
 		return usagef("--rps is %v: use a number of calls a second, or -1 for no limit", f.rps)
 	case f.confirmations > math.MaxInt64:
 		return usagef("--confirmations is %d: use a number of blocks", f.confirmations)
+	}
+	if f.onReset != "" && f.onReset != resetRotate && f.onReset != resetStop {
+		return usagef("--on-reset is %q: use rotate or stop", f.onReset)
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(f.logLevel)); err != nil {
 		return usagef("--log-level is %q: use debug, info, warn or error", f.logLevel)

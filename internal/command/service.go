@@ -36,6 +36,7 @@ type options struct {
 	confirmations uint64
 	backoff       gapfill.Backoff
 	listen        string // host:port; empty for no HTTP
+	onReset       string // rotate or stop; empty for what suits the nodes
 	anyPort       bool   // take another port if that one is taken
 
 	// opened, if set, is called with the open file.
@@ -206,9 +207,10 @@ func (s *service) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.Go(func() error { return e.indexer.Run(ctx) })
+		g.Go(func() error { return s.index(ctx, e) })
 		g.Go(func() error { return e.worker.Run(ctx) })
 		g.Go(func() error { return s.finish(ctx) })
+		g.Go(func() error { return s.audit(ctx, e) })
 		g.Go(func() error { return s.tellProgress(ctx, e) })
 		return nil
 	})

@@ -52,6 +52,15 @@ func (s *service) tellFollowing(id chain.Identity, head uint64) {
 	s.out.printf("node  %s: %s, chain id %d, head %s\n", s.labels(), id.Client, id.ChainID, thousands(head))
 }
 
+func (s *service) tellReset(aside string) {
+	if !s.plain {
+		s.log.Warn("the chain was reset: the file was put aside", "aside", aside)
+		return
+	}
+	s.out.endProgress()
+	s.out.printf("reset the chain began anew; the file of the old one is %s\n", aside)
+}
+
 // tellStop says where the index stands at the end. ctx may have ended.
 func (s *service) tellStop(ctx context.Context) error {
 	e := s.engine.Load()

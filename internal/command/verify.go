@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -15,8 +16,8 @@ import (
 const verifyUsage = `
 Prove from the file alone that it keeps its promises: every block is there or known to be missing,
 each with all that is in it, each the parent of the next, and every hash, root and sender
-computed again from the data. Writes nothing; works beside a running gapless run.
-Exit code 4 if anything is wrong.
+computed again from the data. Writes nothing, unless told to repair; works beside a running
+gapless run. Exit code 4 if anything is wrong.
 
 usage: gapless verify [flags]
 
@@ -24,20 +25,27 @@ usage: gapless verify [flags]
   --from N     the first block to look at; with --from or --to, blocks only and not the file
                around them (the file's first)
   --to N       the last block to look at (the file's last)
+  --repair     make blocks that are wrong missing, so that they are fetched anew: by gapless run if
+               it has the file, else when it starts
   --json       print JSON
 `
 
 func (a *app) verifyCommand() *cobra.Command {
 	var db, from, to string
-	var asJSON bool
+	var asJSON, repair bool
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
 		v := verification{out: a.stdout, json: asJSON, progress: newConsole(a.stderr)}
 		if err := v.bounds(from, to); err != nil {
 			return err
 		}
-		return v.file(ctx, db)
+		err := v.file(ctx, db)
+		if repair && len(v.wrong) > 0 {
+			return errors.Join(err, a.repair(ctx, db, v.wrong))
+		}
+		return err
 	})
 	dbFlag(c.Flags(), &db)
+	c.Flags().BoolVar(&repair, "repair", false, "")
 	c.Flags().StringVar(&from, "from", "", "")
 	c.Flags().StringVar(&to, "to", "", "")
 	c.Flags().BoolVar(&asJSON, "json", false, "")
@@ -53,6 +61,7 @@ type verification struct {
 
 	faults []fault        // for the JSON
 	broken map[string]int // faults by promise
+	wrong  []uint64       // blocks with faults, in order, each once
 }
 
 // A fault is a promise that is not kept, as JSON.
@@ -129,6 +138,9 @@ func (v *verification) found(f store.Fault) {
 		v.broken = make(map[string]int)
 	}
 	v.broken[f.Promise]++
+	if f.Promise != store.Sound && (len(v.wrong) == 0 || v.wrong[len(v.wrong)-1] != f.Number) {
+		v.wrong = append(v.wrong, f.Number)
+	}
 	if v.json {
 		v.faults = append(v.faults, fault{f.Number, f.Promise, f.What})
 		return

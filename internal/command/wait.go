@@ -122,6 +122,9 @@ func (s *service) finish(ctx context.Context) error {
 func (s *service) complete(ctx context.Context, last uint64) (missing int, err error) {
 	err = s.onChange(ctx, nil, func() (bool, error) {
 		next, err := s.store.Next(ctx)
+		if errors.Is(err, store.ErrNoChain) {
+			return false, nil // the file was rotated just now
+		}
 		return next > last, err
 	})
 	if err != nil {

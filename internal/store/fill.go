@@ -73,24 +73,10 @@ func (w *writer) fit(b *chain.Block) (*chain.Failure, error) {
 
 // displace makes a stored block missing again.
 func (w *writer) displace(at *Anchor, why error) (*chain.Failure, error) {
-	for _, query := range []string{
-		`DELETE FROM transfers WHERE log_id BETWEEN ? AND ?`,
-		`DELETE FROM logs WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM transactions WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM uncles WHERE id BETWEEN ? AND ?`,
-	} {
-		if err := w.exec(query, firstID(at.Number), lastID(at.Number)); err != nil {
-			return nil, err
-		}
-	}
-	if err := w.exec(`DELETE FROM blocks WHERE number = ?`, int64(at.Number)); err != nil {
+	if err := w.deleteBlock(at.Number); err != nil {
 		return nil, err
 	}
 	f := chain.Failed(at.Number, &chain.Error{Class: chain.Fork, Err: why}, 1, time.Now())
 	f.NextAt = f.At
-	if err := w.insertFailure(f); err != nil {
-		return nil, err
-	}
-	return f, w.journal(kindFailed, f.Number, f.Number, failedDetail{Class: f.Class, Message: f.Message})
+	return f, w.fail(f)
 }

@@ -16,7 +16,8 @@ type Reorg struct {
 
 // Rewind deletes everything above the ancestor, stored or missing, and goes on
 // with entries as Commit does, in one transaction. Old and new hashes go to
-// the journal. An ancestor below the start block is an error: that is a reset.
+// the journal. An ancestor just below the start block leaves nothing; one further
+// below is an error: that is a reset.
 func (s *Store) Rewind(ctx context.Context, r Reorg, entries []Entry, anchors ...Anchor) error {
 	return s.write(ctx, func(w *writer) error {
 		if err := w.rewind(r); err != nil {
@@ -43,7 +44,7 @@ func (w *writer) rewind(r Reorg) error {
 		return err
 	}
 	switch {
-	case r.Ancestor < uint64(start):
+	case r.Ancestor+1 < uint64(start):
 		return fmt.Errorf("the start block is %d", start)
 	case next == 0 || r.Ancestor >= next-1:
 		return errors.New("nothing is above it")

@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"gapless/internal/api/problem"
+	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -39,6 +40,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/failed", h.failed)
 	mux.Handle("POST /api/v1/retry", h.withToken(h.retry))
 	mux.Handle("POST /api/v1/skip", h.withToken(h.skip))
+	mux.Handle("POST /api/v1/repair", h.withToken(h.repair))
 }
 
 func (h *Handler) healthy(w http.ResponseWriter, _ *http.Request) {
@@ -192,6 +194,54 @@ func (h *Handler) skip(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	write(w, http.StatusOK, map[string]uint64{"skipped": *q.Block})
+}
+
+// A RepairRequest makes blocks missing, because they are wrong.
+type RepairRequest struct {
+	Blocks []uint64 `json:"blocks"` // at most MostRepairs
+}
+
+// A RepairAnswer says how many of the blocks are to be fetched anew; the others
+// are not within the file's range.
+type RepairAnswer struct {
+	Due int `json:"due"`
+}
+
+// MostRepairs is how many blocks a RepairRequest may have.
+const MostRepairs = 1000
+
+func (h *Handler) repair(w http.ResponseWriter, r *http.Request) {
+	var q RepairRequest
+	switch {
+	case !read(w, r, &q):
+		return
+	case len(q.Blocks) > MostRepairs:
+		problem.Write(w, http.StatusBadRequest, "blocks may have %d numbers", MostRepairs)
+		return
+	}
+	due, err := Repair(r.Context(), h.Store, q.Blocks)
+	if err == nil {
+		err = h.Reload(r.Context())
+	}
+	if err != nil {
+		problem.Write(w, http.StatusInternalServerError, "%s", err)
+		return
+	}
+	write(w, http.StatusOK, RepairAnswer{due})
+}
+
+// Repair makes blocks missing and due, and says how many.
+func Repair(ctx context.Context, s *store.Store, blocks []uint64) (due int, err error) {
+	for _, number := range blocks {
+		_, err := s.Suspect(ctx, number, chain.Invalid, "verify found the stored block wrong")
+		switch {
+		case err == nil:
+			due++
+		case !errors.Is(err, store.ErrNotFound):
+			return due, err
+		}
+	}
+	return due, nil
 }
 
 // withToken lets those pass that show the token.

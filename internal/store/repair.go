@@ -1,0 +1,137 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"gapless/internal/chain"
+)
+
+// auditChunk is how many numbers Holes counts at once.
+const auditChunk = 20_000
+
+// Holes calls found for each number between the start block and the head that
+// is in neither table, in order. There is none unless somebody else wrote to
+// the file. It reads in chunks, beside the process that writes.
+func (r *Reader) Holes(ctx context.Context, found func(uint64)) error {
+	id, err := r.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := r.Next(ctx)
+	if err != nil {
+		return err
+	}
+	for first := id.Start; first < next; first += auditChunk {
+		if err := r.holes(ctx, first, min(first+auditChunk, next), found); err != nil {
+			return fmt.Errorf("audit from block %d: %w", first, explain(err))
+		}
+	}
+	return nil
+}
+
+func (r *Reader) holes(ctx context.Context, first, end uint64, found func(uint64)) error {
+	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback() }() // nothing was written
+	var next, count uint64
+	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
+		return err
+	}
+	end = min(end, next) // a rewind may have come between
+	const both = `(SELECT number FROM blocks WHERE number >= ?1 AND number < ?2
+		UNION SELECT block_number FROM failed_blocks WHERE block_number >= ?1 AND block_number < ?2)`
+	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+both, clamp(first), clamp(end)).Scan(integer{&count}); err != nil {
+		return err
+	}
+	if first >= end || count == end-first {
+		return nil
+	}
+	rows, err := tx.QueryContext(ctx, `SELECT number FROM `+both+` ORDER BY 1`, clamp(first), clamp(end))
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	expected := first
+	for rows.Next() {
+		var number uint64
+		if err := rows.Scan(integer{&number}); err != nil {
+			return err
+		}
+		for ; expected < number; expected++ {
+			found(expected)
+		}
+		expected = number + 1
+	}
+	for ; expected < end; expected++ {
+		found(expected)
+	}
+	return rows.Err()
+}
+
+// Suspect makes a block missing and due at once, because it is wrong, not
+// whole or in no table: whatever rows it has go, and a row of failed_blocks
+// says why. It returns the failure, for the retry queue. A number outside the
+// file's range is [ErrNotFound].
+func (s *Store) Suspect(ctx context.Context, number uint64, class chain.Class, why string) (f *chain.Failure, err error) {
+	err = s.write(ctx, func(w *writer) error {
+		f, err = w.suspect(number, class, why)
+		if err != nil {
+			return fmt.Errorf("block %d: %w", number, err)
+		}
+		return nil
+	})
+	return f, err
+}
+
+func (w *writer) suspect(number uint64, class chain.Class, why string) (*chain.Failure, error) {
+	next, err := w.next()
+	if err != nil {
+		return nil, err
+	}
+	var start uint64
+	if _, err := w.get(`SELECT start_block FROM chain`, nil, []any{integer{&start}}); err != nil {
+		return nil, err
+	}
+	if number < start || number >= next {
+		return nil, ErrNotFound
+	}
+	if err := w.deleteBlock(number); err != nil {
+		return nil, err
+	}
+	if err := w.exec(`DELETE FROM failed_blocks WHERE block_number = ?`, int64(number)); err != nil {
+		return nil, err
+	}
+	f := chain.Failed(number, &chain.Error{Class: class, Err: errors.New(why)}, 1, time.Now())
+	f.NextAt = f.At
+	return f, w.fail(f)
+}
+
+// fail records a failure, in the table and in the journal.
+func (w *writer) fail(f *chain.Failure) error {
+	if err := w.insertFailure(f); err != nil {
+		return err
+	}
+	return w.journal(kindFailed, f.Number, f.Number, failedDetail{Class: f.Class, Message: f.Message})
+}
+
+// deleteBlock removes all rows of a block.
+func (w *writer) deleteBlock(number uint64) error {
+	for _, query := range []string{
+		`DELETE FROM transfers WHERE log_id BETWEEN ? AND ?`,
+		`DELETE FROM logs WHERE id BETWEEN ? AND ?`,
+		`DELETE FROM transactions WHERE id BETWEEN ? AND ?`,
+		`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`,
+		`DELETE FROM uncles WHERE id BETWEEN ? AND ?`,
+	} {
+		if err := w.exec(query, firstID(number), lastID(number)); err != nil {
+			return err
+		}
+	}
+	return w.exec(`DELETE FROM blocks WHERE number = ?`, int64(number))
+}
