@@ -32,7 +32,7 @@ func serve(t *testing.T, fake *nodetest.Node) (*node.Node, *httptest.Server) {
 	t.Helper()
 	server := httptest.NewServer(fake)
 	t.Cleanup(server.Close)
-	n := open(t, node.Options{URLs: []string{server.URL}, Timeout: 300 * time.Millisecond})
+	n := open(t, node.Options{URLs: []string{server.URL}, Timeout: 2 * time.Second})
 	return n, server
 }
 
