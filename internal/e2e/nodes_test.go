@@ -182,6 +182,36 @@ func TestAnvil(t *testing.T) {
 	g.verify()
 }
 
+// A development node that is started again on its port has another chain, which
+// gets a new file.
+func TestAnvilRestarts(t *testing.T) {
+	n := nodes.StartAnvil(t)
+	g := run(t, n.HTTP)
+	for i := range 6 {
+		transfer(t, n, i+1)
+		transfer(t, n, i+2)
+		g.follows(n)
+		if i%2 == 1 {
+			g.kill() // the reset is noticed at the start
+		}
+		time.Sleep(1100 * time.Millisecond) // else it has the same genesis
+		n.Restart()
+		if i%2 == 1 {
+			g.start()
+		}
+	}
+	transfer(t, n, 1)
+	g.follows(n)
+	if code := g.interrupt(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	g.verify()
+	aside, err := filepath.Glob(filepath.Join(filepath.Dir(g.db), "gapless-*.db"))
+	if err != nil || len(aside) != 3 {
+		t.Errorf("put aside: %v, %v", aside, err)
+	}
+}
+
 // An impersonated transaction can't be recomputed; a devnet's file keeps it
 // all the same and says so.
 func TestAnvilImpersonation(t *testing.T) {
