@@ -2,13 +2,8 @@ package command
 
 import (
 	"database/sql"
-	"net/http/httptest"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"gapless/internal/node/devchain"
-	"gapless/internal/node/nodetest"
 )
 
 // tamper writes to a file as somebody else would.
@@ -69,51 +64,5 @@ func TestAudit(t *testing.T) {
 	p, _ := follow(t, db, url, "--retry-base", "1ms")
 	eventually(t, "the holes are filled", func() bool { return strings.Count(p.stderr.String(), "missing block recovered") == 3 })
 	p.stop()
-	mustGapless(t, "verify", "--db", db)
-}
-
-// A chain that begins anew gets a new file; the old one stays beside it.
-func TestReset(t *testing.T) {
-	t.Parallel()
-	build := func(salt string) *nodetest.Node {
-		return nodetest.New(devchain.Build(devchain.Spec{Blocks: 20, Transactions: 1, Logs: 1, Salt: salt}))
-	}
-	fake := build("")
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	db := newDB(t)
-	p, page := follow(t, db, server.URL)
-	reaches(t, page, 21, 0)
-	before := status(t, page).Chain.Epoch
-	other := build("again")
-	other.Do(func(o *nodetest.Node) {
-		fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = o.Chain, 12 })
-	})
-	p.says("put aside")
-	reaches(t, page, 13, 0)
-	if after := status(t, page).Chain.Epoch; after == before {
-		t.Error("the new file has the epoch of the old")
-	}
-	p.stop()
-	mustGapless(t, "verify", "--db", db)
-	aside, err := filepath.Glob(filepath.Join(filepath.Dir(db), "chain-*.db"))
-	if err != nil || len(aside) != 1 {
-		t.Fatal(aside, err)
-	}
-	mustGapless(t, "verify", "--db", aside[0])
-}
-
-func TestResetStops(t *testing.T) {
-	t.Parallel()
-	fake := nodetest.New(devchain.Build(devchain.Spec{Blocks: 20}))
-	server := httptest.NewServer(fake)
-	t.Cleanup(server.Close)
-	db := newDB(t)
-	p, page := follow(t, db, server.URL, "--on-reset", "stop")
-	reaches(t, page, 21, 0)
-	fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = devchain.Build(devchain.Spec{Blocks: 12, Salt: "again"}), 12 })
-	if code := p.wait(); code != exitFailed || !strings.Contains(p.stderr.String(), "reset") {
-		t.Errorf("exit %d: %s", code, p.stderr.String())
-	}
 	mustGapless(t, "verify", "--db", db)
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"gapless/indexer"
+	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 // What becomes of the file when its chain was reset.
@@ -20,7 +23,7 @@ const (
 func (s *service) index(ctx context.Context, e *engine) error {
 	for {
 		err := e.indexer.Run(ctx)
-		if !errors.Is(err, indexer.ErrReset) || !s.rotates(e) {
+		if !errors.Is(err, indexer.ErrReset) || !s.rotates(e.chain) {
 			return err
 		}
 		if err := s.rotate(ctx, e); err != nil {
@@ -31,9 +34,9 @@ func (s *service) index(ctx context.Context, e *engine) error {
 
 // rotates reports whether a reset is followed: if nothing else was said, only
 // where the nodes are on this machine, whose chains are there to be reset.
-func (s *service) rotates(e *engine) bool {
+func (s *service) rotates(id chain.Identity) bool {
 	if s.onReset == "" {
-		return e.chain.Loopback
+		return id.Loopback
 	}
 	return s.onReset == resetRotate
 }
@@ -41,24 +44,76 @@ func (s *service) rotates(e *engine) bool {
 // rotate puts the file aside and begins a new one for the chain that the node
 // serves now.
 func (s *service) rotate(ctx context.Context, e *engine) error {
-	aside, err := s.store.Rotate(ctx)
-	if err != nil {
+	if err := s.putAside(ctx); err != nil {
 		return err
 	}
-	s.tellReset(filepath.Base(aside))
-	s.isNew = true
 	id, head, err := s.awaitNode(ctx)
 	if err != nil {
 		return err
 	}
-	want, err := s.identity(ctx, id, head)
+	want, err := s.bind(ctx, id, head)
 	if err != nil {
-		return err
-	}
-	if err := s.store.Identify(ctx, want); err != nil {
 		return err
 	}
 	e.start = want.Start
 	s.tellFollowing(id, head)
 	return e.worker.Reload(ctx)
+}
+
+func (s *service) putAside(ctx context.Context) error {
+	aside, err := s.store.Rotate(ctx)
+	if err != nil {
+		return err
+	}
+	s.isNew = true
+	s.tellReset(filepath.Base(aside))
+	return nil
+}
+
+// bind gives a new file the node's chain, or makes sure that it is the file's.
+// If the chain was reset since the file was last open, it may put the file
+// aside first.
+func (s *service) bind(ctx context.Context, id chain.Identity, head uint64) (store.Identity, error) {
+	want, err := s.identity(ctx, id, head)
+	if err != nil {
+		return want, err
+	}
+	if err := s.resolveUntil(want.Start, head); err != nil {
+		return want, err // before a new file is bound to the chain
+	}
+	err = s.store.Identify(ctx, want)
+	other, differs := errors.AsType[*store.IdentityError](err)
+	if !differs || other.File.ChainID != other.Node.ChainID || !s.rotates(id) {
+		return want, err
+	}
+	if err := s.confirm(ctx, want); err != nil {
+		return want, err
+	}
+	if err := s.putAside(ctx); err != nil {
+		return want, err
+	}
+	return s.bind(ctx, id, head)
+}
+
+// A reset must be told three times over two seconds.
+const (
+	confirmations = 2
+	confirmPause  = time.Second
+)
+
+// confirm asks the node again for the genesis that it told.
+func (s *service) confirm(ctx context.Context, want store.Identity) error {
+	for range confirmations {
+		if err := pause(ctx, confirmPause); err != nil {
+			return err
+		}
+		id, err := s.node.Identity(ctx)
+		if err != nil {
+			return err
+		}
+		if id.ChainID != want.ChainID || id.Genesis == nil || id.Genesis.Hash != want.Genesis {
+			return errors.New("the node tells of one chain and then of another; start again when it is sure")
+		}
+	}
+	return nil
 }

@@ -224,14 +224,8 @@ func (s *service) start(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	want, err := s.identity(ctx, id, head)
+	want, err := s.bind(ctx, id, head)
 	if err != nil {
-		return nil, err
-	}
-	if err := s.resolveUntil(want.Start, head); err != nil {
-		return nil, err // before a new file is bound to the chain
-	}
-	if err := s.store.Identify(ctx, want); err != nil {
 		return nil, err
 	}
 	e, err := s.newEngine(ctx, id)
