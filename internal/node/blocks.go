@@ -2,123 +2,218 @@ package node
 
 import (
 	"context"
-	"encoding/json"
 
 	"gapless/internal/chain"
 )
 
 // Blocks fetches whole blocks, with receipts and uncles. Results are in the
-// order of the numbers. Instead of results it returns an error for which no
-// block is to blame: of class EndpointDown or EndpointRefuses, RateLimited if
-// the node asks to wait for longer than a minute or than ctx lasts, or
-// [context.Cause] of ctx.
+// order of the numbers. A block that one endpoint fails to give is asked of the
+// others that have it, and one that failed before first of another endpoint.
+// What comes from another endpoint than the leader must have the hash that the
+// leader tells. Instead of results it returns an error for which no block is to
+// blame: of class EndpointDown or EndpointRefuses, RateLimited if the node asks
+// to wait for longer than a minute or than ctx lasts, or [context.Cause] of ctx.
 func (n *Node) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
-	var results []chain.Result
-	err := n.use(ctx, func(e *endpoint) error {
-		var err error
-		results, err = e.blocks(ctx, numbers)
-		return err
-	})
-	return results, err
-}
-
-func (e *endpoint) blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
-	fetches := make([]*fetch, len(numbers))
-	for i, number := range numbers {
-		fetches[i] = &fetch{number: number}
-	}
-	for _, step := range []func(context.Context, []*fetch) error{
-		e.fetchBlocks, e.fetchByTransaction, e.addReceipts, e.addUncles,
-	} {
-		if err := step(ctx, fetches); err != nil {
+	const rounds = 5 // while endpoints limit us in turn
+	g := n.gather(numbers)
+	for range rounds {
+		if err := g.round(ctx); err != nil {
 			return nil, err
 		}
-	}
-	results := make([]chain.Result, len(fetches))
-	for i, f := range fetches {
-		results[i] = chain.Result{
-			Number: f.number, Block: f.block, Err: f.err, Bytes: len(f.raw) + len(f.receipts),
+		if !g.unanswered() || !shortPause(g.failed) {
+			break
 		}
-		if f.err != nil {
-			results[i].Block = nil
+		clear(g.away)
+	}
+	return g.outcome()
+}
+
+// A gathering is a call of Blocks.
+type gathering struct {
+	node    *Node
+	results []chain.Result
+	tried   []map[*endpoint]bool // by result
+	away    map[*endpoint]bool   // endpoints that fail
+	failed  error                // of those
+}
+
+func (n *Node) gather(numbers []uint64) *gathering {
+	g := &gathering{
+		node: n, results: make([]chain.Result, len(numbers)),
+		tried: make([]map[*endpoint]bool, len(numbers)), away: make(map[*endpoint]bool),
+	}
+	for i, number := range numbers {
+		g.results[i].Number, g.tried[i] = number, make(map[*endpoint]bool)
+	}
+	return g
+}
+
+// round asks endpoints until there is none left to ask for what is missing. Its
+// error is not an endpoint's.
+func (g *gathering) round(ctx context.Context) error {
+	g.failed = nil
+	for {
+		e, which := g.next()
+		if e == nil {
+			return nil
 		}
-	}
-	return results, nil
-}
-
-// A fetch is a block on its way.
-type fetch struct {
-	number   uint64
-	raw      json.RawMessage // the block's
-	block    *chain.Block    // decoded
-	receipts json.RawMessage
-	missing  bool  // the receipts: the node does not know eth_getBlockReceipts
-	err      error // the fetch has ended
-}
-
-// fail ends a fetch.
-func (f *fetch) fail(e *endpoint, err error) {
-	if _, ours := err.(*chain.Error); !ours {
-		err = &chain.Error{Class: chain.ClassOf(err), Err: err}
-	}
-	f.err = blockError(e.redacted(err))
-}
-
-// decode decodes the block, without receipts.
-func (f *fetch) decode(e *endpoint) {
-	b, err := chain.DecodeBlock(f.raw)
-	if err == nil && b.Number != f.number {
-		err = errorf(chain.Invalid, "asked for block %d, got %d", f.number, b.Number)
-	}
-	if err != nil {
-		f.fail(e, e.named(err))
-		return
-	}
-	f.block = b
-}
-
-// fetchBlocks asks for blocks, and in the same batch for their receipts unless
-// the endpoint is known not to give those.
-func (e *endpoint) fetchBlocks(ctx context.Context, fetches []*fetch) error {
-	group := 2
-	if e.receiptsByTransaction() {
-		group = 1
-	}
-	calls := make([]*call, 0, group*len(fetches))
-	for _, f := range fetches {
-		calls = append(calls, newCall("eth_getBlockByNumber", hex(f.number), true))
-		if group == 2 {
-			calls = append(calls, newCall("eth_getBlockReceipts", hex(f.number)))
+		err := g.ask(ctx, e, which)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil || !ofEndpoint(err):
+			return err
+		default:
+			g.away[e] = true
+			g.failed = worse(g.failed, err)
 		}
 	}
-	if err := e.do(ctx, calls, group); err != nil {
+}
+
+// next gives an endpoint and the results that it is to be asked for; nil if
+// nothing is left to ask for.
+func (g *gathering) next() (next *endpoint, which []int) {
+	order := g.node.ranked()
+	ranks := make(map[*endpoint]rank, len(order))
+	for _, e := range order {
+		ranks[e] = g.node.rank(e)
+	}
+	for i := range g.results {
+		e := g.choose(i, order, ranks)
+		if e == nil {
+			continue
+		}
+		if next == nil {
+			next = e
+		}
+		if e == next {
+			which = append(which, i)
+		}
+	}
+	return next, which
+}
+
+// choose gives the endpoint to ask for one result. The one that failed to give
+// it the last time is asked last. A second opinion is not worth to wait for.
+func (g *gathering) choose(i int, order []*endpoint, ranks map[*endpoint]rank) (last *endpoint) {
+	r := &g.results[i]
+	if r.Block != nil {
+		return nil
+	}
+	failedAt := g.node.memory.failedAt(r.Number)
+	for at, e := range order {
+		switch {
+		case g.away[e] || g.tried[i][e] || !e.has(r.Number, at == 0):
+		case r.Err != nil && ranks[e] >= limited:
+		case e == failedAt || ranks[e] >= limited:
+			if last == nil {
+				last = e
+			}
+		default:
+			return e
+		}
+	}
+	return last
+}
+
+// ask asks one endpoint for some of the results.
+func (g *gathering) ask(ctx context.Context, e *endpoint, which []int) error {
+	if err := g.node.admit(ctx, e); err != nil {
 		return err
 	}
-	for i, f := range fetches {
-		f.begin(e, calls[group*i:group*(i+1)])
+	numbers := make([]uint64, len(which))
+	for j, i := range which {
+		numbers[j] = g.results[i].Number
+	}
+	results, err := e.blocks(ctx, numbers)
+	if err != nil {
+		return err
+	}
+	e.learnRange(results)
+	if err := g.compare(ctx, e, results); err != nil {
+		return err
+	}
+	for j, i := range which {
+		g.take(e, i, results[j])
 	}
 	return nil
 }
 
-// begin takes the answers for a block and, if they were asked for, its
-// receipts.
-func (f *fetch) begin(e *endpoint, calls []*call) {
-	if calls[0].err != nil {
-		f.fail(e, calls[0].err)
+// take takes one endpoint's result.
+func (g *gathering) take(e *endpoint, i int, r chain.Result) {
+	g.tried[i][e] = true
+	several := len(g.node.endpoints) > 1
+	if r.Err == nil {
+		g.results[i] = r
+		if several {
+			g.node.memory.gave(r.Number, e)
+		}
 		return
 	}
-	f.raw = calls[0].raw
-	f.decode(e)
-	switch {
-	case f.err != nil:
-	case len(calls) == 1:
-		f.missing = true
-	case unsupported(calls[1].err):
-		e.useTransactionReceipts()
-		f.missing = true
-	case calls[1].err != nil:
-		f.fail(e, calls[1].err)
-	default:
-		f.receipts = calls[1].raw
+	if several {
+		g.node.memory.failed(r.Number, e)
+	}
+	if before := g.results[i].Err; before == nil || chain.ClassOf(before) == chain.Pruned {
+		g.results[i].Err = r.Err // what is not pruned everywhere may be had
 	}
 }
+
+// compare refuses blocks that differ from the leader's, if it answers. Its error
+// is the end of ctx.
+func (g *gathering) compare(ctx context.Context, e *endpoint, results []chain.Result) error {
+	lead, _ := g.node.leader()
+	if lead == e || g.away[lead] || lead.rank() > trailing || g.node.admit(ctx, lead) != nil {
+		return nil
+	}
+	var blocks []*chain.Result
+	var numbers []uint64
+	for i := range results {
+		if r := &results[i]; r.Err == nil && lead.has(r.Number, true) {
+			blocks, numbers = append(blocks, r), append(numbers, r.Number)
+		}
+	}
+	if len(numbers) == 0 {
+		return nil
+	}
+	headers, _, err := lead.headers(ctx, numbers)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		g.away[lead] = true // and nothing to compare with
+		return nil
+	}
+	for i, h := range headers {
+		if r := blocks[i]; h != nil && !g.node.compare(lead, e, h, &r.Block.Header) {
+			r.Err = errorf(chain.Race, "%s: block %s, which is %s for %s", e.label, r.Block.Hash, h.Hash, lead.label)
+			r.Block = nil
+		}
+	}
+	return nil
+}
+
+// unanswered reports whether there is a block for which no endpoint answered.
+func (g *gathering) unanswered() bool {
+	for i := range g.results {
+		if r := &g.results[i]; r.Block == nil && r.Err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// outcome gives the results. What no endpoint has is pruned.
+func (g *gathering) outcome() ([]chain.Result, error) {
+	if g.failed != nil && g.unanswered() {
+		return nil, g.failed
+	}
+	for i := range g.results {
+		if r := &g.results[i]; r.Block == nil && r.Err == nil {
+			r.Err = errorf(chain.Pruned, "block %d is below what is kept", r.Number)
+		}
+	}
+	return g.results, nil
+}
+
+// Reject says that the block that was last given for a number turned out to be
+// wrong: another endpoint is asked for it first the next time.
+func (n *Node) Reject(number uint64) { n.memory.reject(number) }

@@ -90,8 +90,7 @@ func isRefusal(err error) bool {
 	return ok && r.Code != codeTooLarge && r.Code != codeSlow
 }
 
-// slower waits as the endpoint asks. It returns an error if that takes too
-// long.
+// slower waits as the endpoint asks, and lowers its rate.
 func (e *endpoint) slower(ctx context.Context, err error) error {
 	after := time.Duration(0)
 	if c, ok := errors.AsType[*chain.Error](err); ok {
@@ -100,6 +99,17 @@ func (e *endpoint) slower(ctx context.Context, err error) error {
 	now := time.Now()
 	e.limit.slower(now)
 	e.pause.lengthen(after, now)
+	e.unsteady()
+	return e.waitPause(ctx)
+}
+
+// waitPause waits for the end of a pause that the endpoint asked for. It returns
+// an error of class RateLimited if that takes too long, or if there is another
+// endpoint to go to.
+func (e *endpoint) waitPause(ctx context.Context) error {
+	if left := e.pause.left(); left > 0 && e.elsewhere() {
+		return e.named(paused(left))
+	}
 	if err := e.pause.wait(ctx); err != nil {
 		return e.named(err)
 	}

@@ -27,11 +27,26 @@ type endpoint struct {
 	metrics  *metrics
 	logger   *slog.Logger
 
+	identifying chan struct{} // holds one while somebody asks for the identity
+	elsewhere   func() bool   // whether another endpoint is free to be asked
+
 	mu            sync.Mutex // guards what follows
 	state         EndpointState
 	known         bool      // it was up or down before
 	failures      int       // in a row
+	lastError     error     // of the last failure
 	retryAt       time.Time // while down: when other calls try it again
+	identified    bool      // since the last outage, and on our chain
+	otherGenesis  bool      // it is down because of its genesis, not its chain id
+	foreign       bool      // it is down because of its chain
+	steady        int       // looks since it was last down or limited
+	heads         [2]uint64 // at the last two looks
+	behind        bool      // other endpoints, by looks
+	headAt        time.Time // when state.Head was told
+	given         uint64    // lowest block it gave
+	prunedOne     *uint64   // a block that it said is pruned
+	prunedAt      time.Time // when state.Lowest was told
+	disputed      bool      // it has given another block than the leader
 	batch         int       // calls in a request, at least 1
 	mostBatch     int       // what batch grows back to
 	good          int       // requests answered since batch changed
@@ -49,6 +64,13 @@ type EndpointState struct {
 	Receipts  string    `json:"receipts"`        // method
 	WebSocket bool      `json:"websocket"`       // subscribed to new heads
 	Rate      float64   `json:"rate,omitempty"`  // calls a second; 0: no limit
+
+	Leads       bool      `json:"leads"`                 // heads and headers come from there
+	Head        uint64    `json:"head,omitempty"`        // highest block it told of; 0: not known
+	Behind      bool      `json:"behind,omitempty"`      // more than two blocks below another endpoint
+	Lowest      uint64    `json:"lowest,omitempty"`      // what is below is pruned there; 0: nothing is known to be
+	PausedUntil time.Time `json:"paused_until,omitzero"` // as it asked for
+	DisputedAt  uint64    `json:"disputed_at,omitempty"` // height at which it has another block than the leader
 }
 
 // Calls in a request to begin with. Past 50 blocks nothing is won.
@@ -69,6 +91,9 @@ func (e *endpoint) answered() {
 	e.pause.reset()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.foreign {
+		return // up to the next identity
+	}
 	e.failures = 0
 	e.state.Error, e.state.Class = "", ""
 	if e.state.Up {
@@ -85,12 +110,26 @@ func (e *endpoint) failed(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.failures++
-	e.retryAt = time.Now().Add(min(time.Second<<min(e.failures-1, 5), 30*time.Second))
+	e.lastError = err
+	e.identified, e.foreign, e.steady = false, false, 0
+	e.retryAt = time.Now().Add(e.retryDelay(chain.ClassOf(err)))
 	e.state.Error, e.state.Class = err.Error(), string(chain.ClassOf(err))
 	if e.state.Up || !e.known {
 		e.logger.Warn("endpoint down", "endpoint", e.label, "err", err)
 		e.turn(false)
 	}
+}
+
+// retryDelay is how long an endpoint that has failed is left alone while there
+// are others; e.mu is held.
+func (e *endpoint) retryDelay(class chain.Class) time.Duration {
+	switch {
+	case e.loopback:
+		return time.Second
+	case class == chain.EndpointRefuses:
+		return time.Minute
+	}
+	return min(time.Second<<min(e.failures-1, 5), 30*time.Second)
 }
 
 // turn changes the state; e.mu is held.
@@ -102,14 +141,6 @@ func (e *endpoint) turn(up bool) {
 		value = 1
 	}
 	e.metrics.up.WithLabelValues(e.label).Set(value)
-}
-
-// usable reports whether calls may go to the endpoint: it is up, not tried yet,
-// or down for long enough to be tried again.
-func (e *endpoint) usable() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.state.Up || !e.known || !time.Now().Before(e.retryAt)
 }
 
 // chunk gives how many of so many calls go into the next request: a multiple
@@ -177,6 +208,14 @@ func (e *endpoint) snapshot() EndpointState {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	s := e.state
+	if !time.Now().Before(e.prunedAt.Add(prunedFor)) {
+		s.Lowest = 0
+	}
+	s.Behind = e.behind
+	if left := e.pause.left(); left > 0 {
+		s.PausedUntil = time.Now().Add(left)
+	}
+	e.limit.recover(time.Now())
 	s.Label, s.Batch, s.Receipts = e.label, e.batch, "eth_getBlockReceipts"
 	if e.byTransaction {
 		s.Receipts = "eth_getTransactionReceipt"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"time"
 
 	"gapless/internal/chain"
@@ -44,8 +45,8 @@ func (e *endpoint) admitted(ctx context.Context, calls int, urgent bool) error {
 		e.limit.take(calls)
 		return nil
 	}
-	if err := e.pause.wait(ctx); err != nil {
-		return e.named(err)
+	if err := e.waitPause(ctx); err != nil {
+		return err
 	}
 	return e.limit.wait(ctx, calls)
 }
@@ -73,6 +74,9 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 	responses, err := parseAnswer(answer, len(calls))
 	if err != nil {
 		return e.unusable(err)
+	}
+	if !slices.ContainsFunc(responses, response.is) {
+		return e.unusable(errNotJSON)
 	}
 	for i, c := range calls {
 		c.raw, c.err = nil, e.callError(c, responses[i])
@@ -148,8 +152,12 @@ func (e *endpoint) post(ctx context.Context, body []byte) ([]byte, error) {
 // readAnswer reads a body whole, and sorts statuses that are no answers. With
 // most of those a node may still answer in JSON.
 func readAnswer(r *http.Response) ([]byte, error) {
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
-	if len(body) > maxAnswer {
+	var body []byte
+	var err error
+	if r.ContentLength <= maxAnswer {
+		body, err = io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
+	}
+	if r.ContentLength > maxAnswer || len(body) > maxAnswer {
 		return nil, errorf(chain.TooLarge, "answer of more than %d MB", maxAnswer>>20)
 	}
 	if r.StatusCode == http.StatusOK {
@@ -158,6 +166,9 @@ func readAnswer(r *http.Response) ([]byte, error) {
 	said := &chain.Error{Class: chain.EndpointDown, Err: fmt.Errorf("HTTP %d", r.StatusCode)}
 	said.After = retryAfter(r.Header, time.Now())
 	class, sorted := statusClass(r.StatusCode)
+	if r.StatusCode == http.StatusServiceUnavailable && said.After > 0 {
+		class, sorted = chain.RateLimited, true
+	}
 	if sorted {
 		said.Class = class
 		return nil, said

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -20,19 +21,18 @@ const (
 // or notification that shows that the node answers, until ctx ends, whose cause
 // it returns. It listens to newHeads where a WebSocket answers and else polls,
 // at half of the interval between blocks. A head may be skipped, and may be
-// below the one before it. The functions are called one at a time.
+// below the one before it. The functions are called one at a time. With several
+// endpoints all of this is about the leader, whichever it is at the time.
 func (n *Node) Follow(ctx context.Context, moved func(*chain.Header), polled func(at time.Time)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	f := &follower{node: n, moved: moved, polled: polled, events: make(chan event)}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		n.subscribe(ctx, f.events)
-	}()
+	var aside sync.WaitGroup
+	aside.Go(func() { n.subscribe(ctx, f.events) })
+	aside.Go(func() { n.watch(ctx) })
 	err := f.run(ctx)
 	cancel()
-	<-ended
+	aside.Wait()
 	return err
 }
 

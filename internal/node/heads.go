@@ -2,47 +2,14 @@ package node
 
 import (
 	"context"
-	"encoding/json"
-	"strconv"
-	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 
 	"gapless/internal/chain"
 )
 
-// Identity asks which chain the node is on.
-func (n *Node) Identity(ctx context.Context) (chain.Identity, error) {
-	identity := chain.Identity{Loopback: n.loopback()}
-	err := n.use(ctx, func(e *endpoint) error {
-		id, genesis, client := newCall("eth_chainId"), newCall("eth_getBlockByNumber", "0x0", false), newCall("web3_clientVersion")
-		if err := e.do(ctx, []*call{id, genesis, client}, 1); err != nil {
-			return err
-		}
-		if id.err != nil {
-			return id.err
-		}
-		var err error
-		if identity.ChainID, err = parseChainID(id.raw); err != nil {
-			return errorf(chain.Invalid, "%s: %w", e.label, err)
-		}
-		if genesis.err == nil {
-			identity.Genesis, _ = chain.DecodeHeader(genesis.raw) // nil for a null and for nonsense
-		}
-		if client.err == nil {
-			_ = json.Unmarshal(client.raw, &identity.Client) // stays empty
-		}
-		return nil
-	})
-	return identity, err
-}
-
-// parseChainID reads a quantity; some nodes give a number.
-func parseChainID(raw json.RawMessage) (uint64, error) {
-	return strconv.ParseUint(strings.Trim(string(raw), `"`), 0, 64)
-}
-
-// Head asks for the header of the latest block.
+// Head asks for the header of the latest block. Like all headers, it is that of
+// the leader: the first-listed endpoint that is well and not behind the others.
 func (n *Node) Head(ctx context.Context) (*chain.Header, error) { return n.Tag(ctx, "latest") }
 
 // Tag asks for the header that the node calls by a tag, as "finalized" or
@@ -50,13 +17,22 @@ func (n *Node) Head(ctx context.Context) (*chain.Header, error) { return n.Tag(c
 // [*chain.Error].
 func (n *Node) Tag(ctx context.Context, tag string) (h *chain.Header, err error) {
 	err = n.use(ctx, func(e *endpoint) error {
-		c := newCall("eth_getBlockByNumber", tag, false)
-		if err := e.do(ctx, []*call{c}, 1); err != nil {
-			return err
-		}
-		h, err = e.decodeHeader(c)
+		h, err = e.headerOf(ctx, tag)
 		return err
 	})
+	return h, err
+}
+
+// headerOf asks for the header of a tag or a number in hex.
+func (e *endpoint) headerOf(ctx context.Context, name string) (*chain.Header, error) {
+	c := newCall("eth_getBlockByNumber", name, false)
+	if err := e.do(ctx, []*call{c}, 1); err != nil {
+		return nil, err
+	}
+	h, err := e.decodeHeader(c)
+	if err == nil && name == "latest" {
+		e.sawHead(h.Number)
+	}
 	return h, err
 }
 
@@ -65,27 +41,41 @@ func (n *Node) Tag(ctx context.Context, tag string) (h *chain.Header, err error)
 func (n *Node) Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, error) {
 	var headers []*chain.Header
 	err := n.use(ctx, func(e *endpoint) error {
-		headers = make([]*chain.Header, len(numbers))
-		calls := make([]*call, len(numbers))
-		for i, number := range numbers {
-			calls[i] = newCall("eth_getBlockByNumber", hex(number), false)
-		}
-		if err := e.do(ctx, calls, 1); err != nil {
-			return err
-		}
-		for i, c := range calls {
-			h, err := e.decodeHeader(c)
-			if err == nil && h.Number != numbers[i] {
-				err = errorf(chain.Invalid, "%s: asked for header %d, got %d", e.label, numbers[i], h.Number)
+		var failed []error
+		var err error
+		headers, failed, err = e.headers(ctx, numbers)
+		for _, f := range failed {
+			if err == nil && f != nil && chain.ClassOf(f) != chain.NotYet {
+				return f
 			}
-			if err != nil && chain.ClassOf(err) != chain.NotYet {
-				return err
-			}
-			headers[i] = h
 		}
-		return nil
+		return err
 	})
 	return headers, err
+}
+
+// headers asks for many headers, and gives each or what is wrong with it.
+func (e *endpoint) headers(ctx context.Context, numbers []uint64) ([]*chain.Header, []error, error) {
+	calls := make([]*call, len(numbers))
+	for i, number := range numbers {
+		calls[i] = newCall("eth_getBlockByNumber", hex(number), false)
+	}
+	if err := e.do(ctx, calls, 1); err != nil {
+		return nil, nil, err
+	}
+	headers, failed := make([]*chain.Header, len(numbers)), make([]error, len(numbers))
+	for i, c := range calls {
+		h, err := e.decodeHeader(c)
+		if err == nil && h.Number != numbers[i] {
+			err = errorf(chain.Invalid, "%s: asked for header %d, got %d", e.label, numbers[i], h.Number)
+		}
+		if err != nil {
+			failed[i] = err
+			continue
+		}
+		headers[i] = h
+	}
+	return headers, failed, nil
 }
 
 // HeaderByHash asks for the header of a hash. It is nil if the node does not

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -17,10 +18,11 @@ const (
 	slowestRate   = 0.5              // calls a second
 	unlimitedFrom = 5000             // a rate that recovers beyond it is no limit
 	longestWait   = time.Minute      // longer pauses are the caller's
+	longestPause  = time.Hour        // that is believed
 )
 
 // A limiter spaces calls. It goes slower when a node says so and recovers
-// slowly. All endpoints of one kind share one.
+// slowly. Each endpoint has one, or all share the one of a rate that was given.
 type limiter struct {
 	bucket *rate.Limiter
 	most   rate.Limit
@@ -76,15 +78,17 @@ func (l *limiter) slower(now time.Time) {
 func (l *limiter) recover(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.bucket.Limit() == l.most || now.Sub(l.changed) < recoverEvery {
-		return
+	limit, steps := l.bucket.Limit(), 0
+	for ; limit != l.most && now.Sub(l.changed) >= recoverEvery; steps++ {
+		l.changed = l.changed.Add(recoverEvery)
+		limit = min(l.most, limit*5/4)
+		if l.most == rate.Inf && limit > unlimitedFrom {
+			limit = rate.Inf
+		}
 	}
-	l.changed = now
-	higher := min(l.most, l.bucket.Limit()*5/4)
-	if l.most == rate.Inf && higher > unlimitedFrom {
-		higher = rate.Inf
+	if steps > 0 {
+		l.bucket.SetLimitAt(now, limit)
 	}
-	l.bucket.SetLimitAt(now, higher)
 }
 
 // A pause is the time that one endpoint asked for.
@@ -106,7 +110,7 @@ func (p *pause) lengthen(after time.Duration, now time.Time) {
 		after = jitter(min(time.Second<<min(p.strikes, 5), 30*time.Second))
 		p.strikes++
 	}
-	if at := now.Add(after); at.After(p.until) {
+	if at := now.Add(min(after, longestPause)); at.After(p.until) {
 		p.until = at
 	}
 }
@@ -120,19 +124,28 @@ func (p *pause) reset() {
 // wait waits until the pause is over. It returns an error of class RateLimited
 // at once if that is not within a minute, or not before ctx ends.
 func (p *pause) wait(ctx context.Context) error {
-	p.mu.Lock()
-	left := time.Until(p.until)
-	p.mu.Unlock()
+	left := p.left()
+	deadline, ok := ctx.Deadline()
+	if left > longestWait || ok && left > 0 && time.Until(deadline) < left {
+		return paused(left)
+	}
 	if left <= 0 {
 		return nil
 	}
-	deadline, ok := ctx.Deadline()
-	if left > longestWait || ok && time.Until(deadline) < left {
-		e := errorf(chain.RateLimited, "the node asks to wait %s", left.Round(time.Second)).(*chain.Error)
-		e.After = left
-		return e
-	}
 	return sleep(ctx, left)
+}
+
+// left is how long the pause still is.
+func (p *pause) left() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Until(p.until)
+}
+
+// paused is the error of a pause that is not waited for.
+func paused(left time.Duration) error {
+	err := fmt.Errorf("the node asks to wait %s", max(left.Round(time.Second), time.Second))
+	return &chain.Error{Class: chain.RateLimited, Err: err, After: left}
 }
 
 // sleep waits for d, or until ctx ends.

@@ -52,6 +52,9 @@ type response struct {
 	failure *rpcError
 }
 
+// is reports whether there was an answer.
+func (r response) is() bool { return r.result != nil || r.failure != nil }
+
 // A refusedError is a node's refusal of a batch as a whole.
 type refusedError struct{ *rpcError }
 

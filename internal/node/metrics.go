@@ -20,6 +20,8 @@ type metrics struct {
 	calls   *prometheus.CounterVec
 	seconds prometheus.Histogram
 	up      *prometheus.GaugeVec
+
+	disagreements *prometheus.CounterVec
 }
 
 // newMetrics registers the metrics, unless r is nil.
@@ -38,11 +40,15 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "gapless_endpoint_up",
 			Help: "Whether the endpoint answered last (1) or not (0).",
 		}, []string{"endpoint"}),
+		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "gapless_endpoint_disagreements_total",
+			Help: "Linked blocks of the endpoint that differ from the ones of the endpoint that is followed.",
+		}, []string{"endpoint"}),
 	}
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.up} {
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.up, m.disagreements} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

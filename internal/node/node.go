@@ -5,26 +5,26 @@
 package node
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
-
-	"gapless/internal/chain"
 )
 
 // Options say where the nodes are and how to ask them.
 type Options struct {
 	URLs      []string          // http, https, ws or wss; the first is preferred
 	Header    http.Header       // sent with every request; secret
-	Rate      float64           // calls a second over all endpoints; 0: 50 off loopback, no limit on it; below 0: no limit
+	Rate      float64           // calls a second over all endpoints; 0: 50 of each off loopback, no limit on it; below 0: no limit
 	Timeout   time.Duration     // of a request of one call, up to three times that for a batch; 0: 10 s
 	Transport http.RoundTripper // nil: one of its own
 	Logger    *slog.Logger      // nil: none
@@ -37,7 +37,15 @@ type Node struct {
 	endpoints []*endpoint
 	secrets   *redactor
 	logger    *slog.Logger
+	metrics   *metrics
 	transport *http.Transport // nil if it was given
+	memory    memory          // of blocks, with several endpoints
+	watching  atomic.Int32    // Follows that watch all endpoints
+
+	mu       sync.Mutex    // guards what follows; may be held while an endpoint's is taken
+	lead     *endpoint     // as last elected; nil: never
+	moved    chan struct{} // closed when another one is
+	expected expectation
 }
 
 // New makes a Node. It checks the URLs, and asks nothing yet.
@@ -66,7 +74,7 @@ func New(o Options) (*Node, error) {
 	if o.Header == nil {
 		o.Header = http.Header{}
 	}
-	n := &Node{secrets: newRedactor(urls, o.Header), logger: o.Logger}
+	n := &Node{secrets: newRedactor(urls, o.Header), logger: o.Logger, metrics: m, moved: make(chan struct{})}
 	n.open(o, urls, m)
 	return n, nil
 }
@@ -81,36 +89,35 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // the header is not for others
 	}}
-	near, far := newLimiters(o.Rate)
+	var shared *limiter
+	if o.Rate > 0 {
+		shared = newLimiter(rate.Limit(o.Rate))
+	}
 	for i, u := range urls {
 		e := &endpoint{
 			label: fmt.Sprintf("%s#%d", shownHost(u), i+1), url: u, loopback: isLoopback(u.Hostname()),
-			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: far,
-			metrics: m, logger: o.Logger,
+			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: shared,
+			metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
 		}
-		if e.loopback {
-			e.limit = near
+		if shared == nil {
+			e.limit = newLimiter(mostCalls(o.Rate, e.loopback))
 		}
+		e.elsewhere = func() bool { return n.elsewhere(e) }
 		if strings.HasPrefix(u.Scheme, "ws") {
 			e.sockets = &sockets{}
 		}
-		e.batch = newBatch(e.loopback)
+		e.batch, e.given = newBatch(e.loopback), math.MaxUint64
 		e.mostBatch = e.batch
 		n.endpoints = append(n.endpoints, e)
 	}
 }
 
-// newLimiters makes the limiters of the endpoints on loopback and off it, which
-// are the same one where a rate is given.
-func newLimiters(perSecond float64) (near, far *limiter) {
-	switch {
-	case perSecond > 0:
-		l := newLimiter(rate.Limit(perSecond))
-		return l, l
-	case perSecond < 0:
-		return newLimiter(rate.Inf), newLimiter(rate.Inf)
+// mostCalls is an endpoint's own limit, in calls a second.
+func mostCalls(perSecond float64, loopback bool) rate.Limit {
+	if loopback || perSecond < 0 {
+		return rate.Inf
 	}
-	return newLimiter(rate.Inf), newLimiter(defaultRate)
+	return defaultRate
 }
 
 func newTransport(loopback bool) *http.Transport {
@@ -144,75 +151,13 @@ func (n *Node) Close() error {
 
 // State tells of the endpoints, in the order of their URLs.
 func (n *Node) State() []EndpointState {
+	lead, _ := n.leader()
 	states := make([]EndpointState, len(n.endpoints))
 	for i, e := range n.endpoints {
 		states[i] = e.snapshot()
+		states[i].Leads = e == lead
 	}
 	return states
-}
-
-// use runs f with the first endpoint that is up, and with the next one where an
-// endpoint is to blame for the error.
-func (n *Node) use(ctx context.Context, f func(*endpoint) error) error {
-	tried := make(map[*endpoint]bool)
-	for {
-		e := n.pick(tried)
-		tried[e] = true
-		err := f(e)
-		switch {
-		case err == nil || ctx.Err() != nil:
-			return err
-		case !isDown(err) || len(tried) == len(n.endpoints):
-			return err
-		}
-	}
-}
-
-// pick gives the endpoint to ask next, of those that were not tried.
-func (n *Node) pick(tried map[*endpoint]bool) *endpoint {
-	var first *endpoint
-	for _, e := range n.endpoints {
-		if tried[e] {
-			continue
-		}
-		if e.usable() {
-			return e
-		}
-		if first == nil {
-			first = e
-		}
-	}
-	return first
-}
-
-func isDown(err error) bool {
-	class := chain.ClassOf(err)
-	return class == chain.EndpointDown || class == chain.EndpointRefuses
-}
-
-// Await returns once an endpoint answers. It asks at once, and then with waits
-// that grow from 250 ms to 30 s, or to 1 s if all endpoints are on loopback.
-func (n *Node) Await(ctx context.Context) error {
-	const shortest = 250 * time.Millisecond
-	longest := 30 * time.Second
-	if n.loopback() {
-		longest = time.Second
-	}
-	for wait := shortest; ; wait = min(2*wait, longest) {
-		for _, e := range n.endpoints {
-			err := e.probe(ctx)
-			if err == nil {
-				return nil
-			}
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			e.failed(err)
-		}
-		if err := sleep(ctx, jitter(wait)); err != nil {
-			return err
-		}
-	}
 }
 
 func (n *Node) loopback() bool {

@@ -131,10 +131,12 @@ func TestMetrics(t *testing.T) {
 gapless_endpoint_up{endpoint="127.0.0.1#1"} 1
 # HELP gapless_rpc_calls_total Calls to Ethereum nodes, by method and outcome.
 # TYPE gapless_rpc_calls_total counter
+gapless_rpc_calls_total{method="eth_chainId",outcome="ok"} 2
 gapless_rpc_calls_total{method="eth_getBlockByNumber",outcome="error"} 1
-gapless_rpc_calls_total{method="eth_getBlockByNumber",outcome="ok"} 2
+gapless_rpc_calls_total{method="eth_getBlockByNumber",outcome="ok"} 4
 gapless_rpc_calls_total{method="eth_getBlockReceipts",outcome="error"} 1
 gapless_rpc_calls_total{method="eth_getBlockReceipts",outcome="ok"} 2
+gapless_rpc_calls_total{method="web3_clientVersion",outcome="ok"} 2
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "gapless_endpoint_up", "gapless_rpc_calls_total"); err != nil {
 		t.Error(err)

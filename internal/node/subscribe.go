@@ -23,28 +23,35 @@ func (n *Node) subscribe(ctx context.Context, events chan<- event) {
 		longest = 10 * time.Second
 	}
 	for ctx.Err() == nil {
-		began, _ := n.subscribeOnce(ctx, events) // why it ended is no one's trouble: polls tell
+		e, moved := n.leader()
+		began, _ := n.subscribeOnce(ctx, e, moved, events) // why it ended is no one's trouble: polls tell
 		if began {
 			wait, longest = shortest, min(longest, 30*time.Second)
 		}
-		if sleep(ctx, jitter(wait)) != nil {
-			return
+		select {
+		case <-ctx.Done():
+		case <-moved:
+			wait = shortest
+		case <-time.After(jitter(wait)):
+			wait = min(2*wait, longest)
 		}
-		wait = min(2*wait, longest)
 	}
 }
 
-// subscribeOnce tries the places where a WebSocket may be and serves one
-// subscription. began says that there was one.
-func (n *Node) subscribeOnce(ctx context.Context, events chan<- event) (began bool, err error) {
-	e := n.pick(nil)
+// subscribeOnce tries the places where the leader may have a WebSocket, and
+// serves one subscription until another endpoint leads. began says that there
+// was one.
+func (n *Node) subscribeOnce(ctx context.Context, e *endpoint, moved <-chan struct{}, events chan<- event) (began bool, err error) {
+	if err := n.admit(ctx, e); err != nil {
+		return false, err
+	}
 	for _, u := range e.socketURLs() {
 		var c *websocket.Conn
 		if c, err = e.newHeads(ctx, u); err != nil {
 			continue
 		}
 		e.subscribed(true)
-		err = n.serve(ctx, e, c, events)
+		err = n.serve(ctx, e, c, moved, events)
 		e.subscribed(false)
 		_ = c.CloseNow() // it has ended
 		return true, err
@@ -100,10 +107,18 @@ func (e *endpoint) newHeads(ctx context.Context, u *url.URL) (*websocket.Conn, e
 	return c, nil
 }
 
-// serve passes on the announcements until the connection or ctx ends.
-func (n *Node) serve(ctx context.Context, e *endpoint, c *websocket.Conn, events chan<- event) error {
-	ctx, cancel := context.WithCancel(ctx)
+// serve passes on the announcements until the connection or the context ends, or
+// another endpoint leads.
+func (n *Node) serve(following context.Context, e *endpoint, c *websocket.Conn, moved <-chan struct{}, events chan<- event) error {
+	ctx, cancel := context.WithCancel(following)
 	defer cancel()
+	go func() {
+		defer cancel()
+		select {
+		case <-moved:
+		case <-ctx.Done():
+		}
+	}()
 	if !send(ctx, events, event{live: cancel}) {
 		return context.Cause(ctx)
 	}
@@ -112,8 +127,8 @@ func (n *Node) serve(ctx context.Context, e *endpoint, c *websocket.Conn, events
 	if ctx.Err() == nil {
 		n.logger.Info("subscription ended", "endpoint", e.label, "err", n.secrets.error(err))
 	}
-	// The follower may be the one that ended it: it does not need to know.
-	send(ctx, events, event{ended: true})
+	// If the follower is the one that ended it, it does no harm to tell it.
+	send(following, events, event{ended: true})
 	return err
 }
 
@@ -127,7 +142,11 @@ func (e *endpoint) announcements(ctx context.Context, c *websocket.Conn, events 
 		if err != nil {
 			return err
 		}
-		if h != nil && !send(ctx, events, event{header: h}) {
+		if h == nil {
+			continue
+		}
+		e.sawHead(h.Number)
+		if !send(ctx, events, event{header: h}) {
 			return context.Cause(ctx)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -23,6 +24,9 @@ type answer struct {
 	Result  json.RawMessage
 	Error   *rpcError
 	dropped bool
+	wrongID bool
+	swapped bool // with the result of another call
+	method  string
 	about   *recorded.Block
 }
 
@@ -37,6 +41,8 @@ func (n *Node) call(method string, params []json.RawMessage) answer {
 		return n.value(strconv.FormatUint(n.Chain.ChainID, 10))
 	case "eth_blockNumber":
 		return n.value(hexutil.Uint64(n.Head))
+	case "anvil_nodeInfo", "hardhat_metadata":
+		return n.devnet(method)
 	case "eth_getBlockByNumber", "eth_getBlockByHash":
 		return n.getBlock(params)
 	case "eth_getBlockReceipts":
@@ -150,6 +156,30 @@ func (n *Node) named(params []json.RawMessage) (*recorded.Block, *rpcError) {
 	return n.numbered(name)
 }
 
+// devnet answers what anvil and hardhat tell of themselves.
+func (n *Node) devnet(method string) answer {
+	anvil := strings.HasPrefix(n.Client, "anvil")
+	var block, hash, network any
+	if n.Fork != 0 {
+		b := n.Chain.Block(n.Fork)
+		block, hash = n.Fork, b.Hash
+		network = map[string]any{"chainId": 1, "forkBlockNumber": block, "forkBlockHash": hash}
+	}
+	switch {
+	case method == "anvil_nodeInfo" && anvil:
+		return n.value(map[string]any{"currentBlockNumber": hexutil.Uint64(n.Head), "forkConfig": map[string]any{
+			"forkUrl": n.ForkURL, "forkBlockNumber": block, "forkRetryBackoff": 1000,
+		}})
+	case method == "hardhat_metadata" && (strings.HasPrefix(n.Client, "Hardhat") || anvil && !n.NoMetadata):
+		fields := map[string]any{"clientVersion": n.Client, "chainId": n.Chain.ChainID, "instanceId": n.InstanceID}
+		if network != nil {
+			fields["forkedNetwork"] = network
+		}
+		return n.value(fields)
+	}
+	return fail(-32601, "the method "+method+" does not exist/is not available")
+}
+
 func (n *Node) numbered(name string) (*recorded.Block, *rpcError) {
 	switch name {
 	case "latest", "pending":
@@ -164,8 +194,11 @@ func (n *Node) numbered(name string) (*recorded.Block, *rpcError) {
 		return n.block(number), nil
 	}
 	number, err := hexutil.DecodeUint64(name)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, &rpcError{-32602, "invalid argument 0: " + err.Error()}
+	case number < n.Lowest && number > 0:
+		return nil, &rpcError{4444, "pruned history unavailable"}
 	}
 	return n.block(number), nil
 }

@@ -21,6 +21,12 @@ type Node struct {
 	Client string            // web3_clientVersion
 	Tags   map[string]uint64 // "finalized" and "safe"; absent: geth's error -32000
 
+	Lowest     uint64 // lower blocks but the genesis are pruned: error 4444
+	Fork       uint64 // of an anvil or hardhat: the block at which it was forked; 0: none
+	ForkURL    string // anvil tells it
+	InstanceID string // anvil and hardhat tell it
+	NoMetadata bool   // anvil does not know hardhat_metadata
+
 	// Faults by block number; FaultFunc is asked where Faults has none. See
 	// [Fault] for what counts as a use.
 	Faults    map[uint64]*Fault

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -19,7 +20,7 @@ func (n *Node) RoundTrip(r *http.Request) (*http.Response, error) {
 	down := n.Down
 	n.mu.Unlock()
 	if down {
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+		return nil, refused()
 	}
 	if r.Body == nil {
 		r.Body = http.NoBody
@@ -39,6 +40,23 @@ func (n *Node) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return w.response(r)
+}
+
+// Hosts are several nodes in memory, each at its host:port, as one transport.
+// Connections to others are refused.
+type Hosts map[string]*Node
+
+// RoundTrip answers a request by the node at its host.
+func (h Hosts) RoundTrip(r *http.Request) (*http.Response, error) {
+	n, ok := h[r.URL.Host]
+	if !ok {
+		return nil, refused()
+	}
+	return n.RoundTrip(r)
+}
+
+func refused() error {
+	return &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 }
 
 // A recorder keeps an answer, or the two ends of a hijacked connection.
@@ -99,6 +117,9 @@ func (w *recorder) response(r *http.Request) (*http.Response, error) {
 	response := &http.Response{
 		Status: http.StatusText(w.status), StatusCode: w.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: w.header, Request: r, ContentLength: -1,
+	}
+	if length, err := strconv.ParseInt(w.header.Get("Content-Length"), 10, 64); err == nil {
+		response.ContentLength = length
 	}
 	switch {
 	case w.client != nil:

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // A request is one call of a message.
@@ -47,26 +48,61 @@ func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(reply.body) // the client's loss
 }
 
+// replaced are the kinds that send another body, or a header that is wrong.
+var replaced = map[Kind]struct {
+	header, value string
+	edit          func(body []byte) []byte
+}{
+	HTML:            {"Content-Type", "text/html", text("<html><body>Bad gateway</body></html>")},
+	TrailingGarbage: {"Content-Type", "application/json", func(body []byte) []byte { return append(body, "\n<!-- cached -->"...) }},
+	GarbledGzip:     {"Content-Encoding", "gzip", func(body []byte) []byte { return append([]byte("\x1f\x8b\x08\x00\xff"), body...) }},
+	EmptyBody:       {"Content-Type", "application/json", text("")},
+	EmptyObject:     {"Content-Type", "application/json", text("{}")},
+	EmptyArray:      {"Content-Type", "application/json", text("[]")},
+	PlainText:       {"Content-Type", "text/plain", func(body []byte) []byte { return body }},
+}
+
+func text(s string) func([]byte) []byte { return func([]byte) []byte { return []byte(s) } }
+
 // serve spoils a whole answer.
 func (f *Fault) serve(w http.ResponseWriter, r *http.Request, body []byte) {
+	if as, ok := replaced[f.Kind]; ok {
+		w.Header().Set(as.header, as.value)
+		_, _ = w.Write(as.edit(body)) // the client's loss
+		return
+	}
 	switch f.Kind {
-	case TruncatedBody:
-		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-		_, _ = w.Write(body[:len(body)/2])
-		panic(http.ErrAbortHandler)
-	case Hang:
-		<-r.Context().Done()
-		panic(http.ErrAbortHandler)
-	case HTML:
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = io.WriteString(w, "<html><body>Bad gateway</body></html>")
 	case Status:
 		if f.RetryAfter != "" {
 			w.Header().Set("Retry-After", f.RetryAfter)
 		}
 		http.Error(w, f.Message, f.code(http.StatusInternalServerError))
-	default:
-		panic(http.ErrAbortHandler)
+		return
+	case TruncatedBody:
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		_, _ = w.Write(body[:len(body)/2])
+	case HugeBody:
+		w.Header().Set("Content-Length", strconv.FormatUint(1<<40, 10))
+		_, _ = w.Write(body)
+	case Hang:
+		<-r.Context().Done()
+	case SlowDrip:
+		drip(w, r, body)
+		return
+	}
+	panic(http.ErrAbortHandler)
+}
+
+// drip sends a body slowly, until the request is given up.
+func drip(w http.ResponseWriter, r *http.Request, body []byte) {
+	for i := range body {
+		_, _ = w.Write(body[i : i+1])
+		_ = http.NewResponseController(w).Flush() // in memory there is nothing to flush
+		select {
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-time.After(100 * time.Millisecond):
+		}
 	}
 }
 
@@ -89,7 +125,10 @@ func (n *Node) answer(message []byte) reply {
 		if err := json.Unmarshal(message, &r); err != nil {
 			body = n.encode(nil, fail(-32700, "parse error"))
 		} else {
-			body = n.encode(r.ID, n.one(r, used))
+			a := n.one(r, used)
+			if !a.dropped {
+				body = n.encode(r.answered(a), a)
+			}
 		}
 	}
 	if !n.Every.over() {
@@ -116,10 +155,15 @@ func (n *Node) batch(message []byte, used map[*Fault]bool) []byte {
 		return append(append([]byte("["), refusal...), ']')
 	}
 	n.Largest = max(n.Largest, len(requests))
+	answers := make([]answer, len(requests))
+	for i, r := range requests {
+		answers[i] = n.one(r, used)
+	}
+	swap(answers)
 	items := make([]json.RawMessage, 0, len(requests))
-	for _, r := range requests {
-		if a := n.one(r, used); !a.dropped {
-			items = append(items, n.encode(r.ID, a))
+	for i, a := range answers {
+		if !a.dropped {
+			items = append(items, n.encode(requests[i].answered(a), a))
 		}
 	}
 	if n.Reverse {
@@ -131,11 +175,37 @@ func (n *Node) batch(message []byte, used map[*Fault]bool) []byte {
 	return body
 }
 
+// answered is the id that the answer has.
+func (r *request) answered(a answer) json.RawMessage {
+	if a.wrongID {
+		return json.RawMessage("4294967295")
+	}
+	return r.ID
+}
+
+// swap gives calls the result of the next one of their method, or of any.
+func swap(answers []answer) {
+	for i := range answers {
+		if !answers[i].swapped {
+			continue
+		}
+		with := (i + 1) % len(answers)
+		for j := 1; j < len(answers); j++ {
+			if at := (i + j) % len(answers); answers[at].method == answers[i].method {
+				with = at
+				break
+			}
+		}
+		answers[i].Result, answers[with].Result = answers[with].Result, answers[i].Result
+	}
+}
+
 // one answers a call, with the fault of the block that it is about. Tags are
 // served without faults, and so is an index of all blocks below the head.
 func (n *Node) one(r request, used map[*Fault]bool) answer {
 	n.Methods[r.Method]++
 	a := n.call(r.Method, r.Params)
+	a.method = r.Method
 	if a.about == nil || a.Error != nil || isTag(r.Params) {
 		return a
 	}

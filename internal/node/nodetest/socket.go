@@ -71,12 +71,12 @@ func (n *Node) serveMessage(ctx context.Context, s *socket, message []byte) bool
 		return s.conn.Write(ctx, websocket.MessageText, n.subscribe(s, r)) == nil
 	}
 	reply := n.answer(message)
-	switch {
-	case reply.fault == nil:
-	case reply.fault.Kind == Hang:
-		return true
-	default:
-		return false
+	if f := reply.fault; f != nil {
+		as, ok := replaced[f.Kind]
+		if !ok {
+			return f.Kind == Hang || f.Kind == SlowDrip
+		}
+		reply.body = as.edit(reply.body)
 	}
 	return s.conn.Write(ctx, websocket.MessageText, reply.body) == nil
 }

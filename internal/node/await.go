@@ -1,0 +1,76 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"gapless/internal/chain"
+)
+
+// Await returns once an endpoint answers. It asks at once, and then with waits
+// that grow from 250 ms to 30 s, or to 1 s if all endpoints are on loopback. An
+// endpoint on another chain does not count, and one that asked for a pause not
+// before its end. One that is refused for its genesis alone counts after half a
+// second, so that the caller can ask for the Identity.
+func (n *Node) Await(ctx context.Context) error {
+	const shortest = 250 * time.Millisecond
+	longest := 30 * time.Second
+	if n.loopback() {
+		longest = time.Second
+	}
+	for wait := shortest; ; wait = min(2*wait, longest) {
+		if n.anyAnswers(ctx) {
+			return nil
+		}
+		if err := sleep(ctx, jitter(wait)); err != nil {
+			return err
+		}
+	}
+}
+
+// anyAnswers asks all endpoints at once whether they answer, until one does.
+func (n *Node) anyAnswers(ctx context.Context) bool {
+	within, stop := context.WithCancel(ctx)
+	defer stop()
+	answers := make(chan bool)
+	for _, e := range n.endpoints {
+		go func() { answers <- n.answers(within, e) }()
+	}
+	any := false
+	for range n.endpoints {
+		if <-answers {
+			any = true
+			stop()
+		}
+	}
+	return any && ctx.Err() == nil
+}
+
+// answers reports whether an endpoint answers, and is one for us.
+func (n *Node) answers(ctx context.Context, e *endpoint) bool {
+	if e.pause.left() > 0 {
+		return false
+	}
+	if !e.isForeign() {
+		if err := e.probe(ctx); err != nil {
+			e.notAnswered(ctx, err)
+			return false
+		}
+		if n.admit(ctx, e) == nil {
+			return true
+		}
+	}
+	const reset = 500 * time.Millisecond
+	return e.isReset() && sleep(ctx, reset) == nil
+}
+
+// notAnswered takes the failure of a probe.
+func (e *endpoint) notAnswered(ctx context.Context, err error) {
+	switch c, ok := err.(*chain.Error); {
+	case ctx.Err() != nil:
+	case ok && c.Class == chain.RateLimited:
+		e.pause.lengthen(c.After, time.Now())
+	default:
+		e.failed(err)
+	}
+}

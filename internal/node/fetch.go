@@ -1,0 +1,110 @@
+package node
+
+import (
+	"context"
+	"encoding/json"
+
+	"gapless/internal/chain"
+)
+
+// blocks fetches whole blocks from one endpoint. Its error is the endpoint's.
+func (e *endpoint) blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
+	fetches := make([]*fetch, len(numbers))
+	for i, number := range numbers {
+		fetches[i] = &fetch{number: number}
+	}
+	for _, step := range []func(context.Context, []*fetch) error{
+		e.fetchBlocks, e.fetchByTransaction, e.addReceipts, e.addUncles,
+	} {
+		if err := step(ctx, fetches); err != nil {
+			return nil, err
+		}
+	}
+	results := make([]chain.Result, len(fetches))
+	for i, f := range fetches {
+		results[i] = chain.Result{
+			Number: f.number, Block: f.block, Err: f.err, Bytes: len(f.raw) + len(f.receipts),
+		}
+		if f.err != nil {
+			results[i].Block = nil
+		}
+	}
+	return results, nil
+}
+
+// A fetch is a block on its way.
+type fetch struct {
+	number   uint64
+	raw      json.RawMessage // the block's
+	block    *chain.Block    // decoded
+	receipts json.RawMessage
+	missing  bool  // the receipts: the node does not know eth_getBlockReceipts
+	err      error // the fetch has ended
+}
+
+// fail ends a fetch.
+func (f *fetch) fail(e *endpoint, err error) {
+	if _, ours := err.(*chain.Error); !ours {
+		err = &chain.Error{Class: chain.ClassOf(err), Err: err}
+	}
+	f.err = blockError(e.redacted(err))
+}
+
+// decode decodes the block, without receipts.
+func (f *fetch) decode(e *endpoint) {
+	b, err := chain.DecodeBlock(f.raw)
+	if err == nil && b.Number != f.number {
+		err = errorf(chain.Invalid, "asked for block %d, got %d", f.number, b.Number)
+	}
+	if err != nil {
+		f.fail(e, e.named(err))
+		return
+	}
+	f.block = b
+}
+
+// fetchBlocks asks for blocks, and in the same batch for their receipts unless
+// the endpoint is known not to give those.
+func (e *endpoint) fetchBlocks(ctx context.Context, fetches []*fetch) error {
+	group := 2
+	if e.receiptsByTransaction() {
+		group = 1
+	}
+	calls := make([]*call, 0, group*len(fetches))
+	for _, f := range fetches {
+		calls = append(calls, newCall("eth_getBlockByNumber", hex(f.number), true))
+		if group == 2 {
+			calls = append(calls, newCall("eth_getBlockReceipts", hex(f.number)))
+		}
+	}
+	if err := e.do(ctx, calls, group); err != nil {
+		return err
+	}
+	for i, f := range fetches {
+		f.begin(e, calls[group*i:group*(i+1)])
+	}
+	return nil
+}
+
+// begin takes the answers for a block and, if they were asked for, its
+// receipts.
+func (f *fetch) begin(e *endpoint, calls []*call) {
+	if calls[0].err != nil {
+		f.fail(e, calls[0].err)
+		return
+	}
+	f.raw = calls[0].raw
+	f.decode(e)
+	switch {
+	case f.err != nil:
+	case len(calls) == 1:
+		f.missing = true
+	case unsupported(calls[1].err):
+		e.useTransactionReceipts()
+		f.missing = true
+	case calls[1].err != nil:
+		f.fail(e, calls[1].err)
+	default:
+		f.receipts = calls[1].raw
+	}
+}
