@@ -281,7 +281,7 @@ func TestAnotherChain(t *testing.T) {
 	server := httptest.NewServer(other)
 	defer server.Close()
 	code, _, stderr := gapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off")
-	if code != exitFailed || !strings.Contains(stderr, "the node serves 5") {
+	if code != exitFailed || !strings.Contains(stderr, "another chain: id 5, not") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	mustGapless(t, "run", "--db", db, "--rpc", url, "--listen", "off", "--until", "30")

@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"gapless/internal/chain"
+	"gapless/internal/node"
 	"gapless/internal/store"
 )
 
@@ -29,6 +32,8 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 			return id, head, nil
 		case ctx.Err() != nil:
 			return id, 0, context.Cause(ctx)
+		case s.refused() && errors.Is(err, node.ErrAnotherChain):
+			return id, 0, fmt.Errorf("%w\n%s is of another chain than the node's: give each chain its own --db", err, s.db)
 		case s.refused():
 			return id, 0, err
 		}
@@ -49,6 +54,10 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 }
 
 func (s *service) askNode(ctx context.Context) (chain.Identity, uint64, error) {
+	file, err := s.store.Identity(ctx)
+	if err == nil {
+		s.node.Expect(file.ChainID, common.Hash{}) // the genesis may be a reset's
+	}
 	id, err := s.node.Identity(ctx)
 	if err != nil {
 		return id, 0, err
@@ -56,6 +65,11 @@ func (s *service) askNode(ctx context.Context) (chain.Identity, uint64, error) {
 	if id.Genesis == nil && s.isNew {
 		return id, 0, errors.New("the node does not give block 0, by whose hash a chain is known")
 	}
+	genesis := file.Genesis
+	if id.Genesis != nil {
+		genesis = id.Genesis.Hash
+	}
+	s.node.Expect(id.ChainID, genesis)
 	head, err := s.node.Head(ctx)
 	if err != nil {
 		return id, 0, err

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -12,6 +13,10 @@ import (
 
 	"gapless/internal/chain"
 )
+
+// ErrAnotherChain is in the error of an endpoint that is refused because it is
+// not on the chain that is expected.
+var ErrAnotherChain = errors.New("another chain")
 
 // An expectation is the chain that endpoints must be on.
 type expectation struct {
@@ -193,11 +198,11 @@ func (n *Node) judge(e *endpoint, d *description) error {
 	n.mu.Unlock()
 	switch {
 	case want.chainID != d.ChainID:
-		err := errorf(chain.EndpointRefuses, "%s: another chain: id %d, not %d", e.label, d.ChainID, want.chainID)
+		err := errorf(chain.EndpointRefuses, "%s: %w: id %d, not %d", e.label, ErrAnotherChain, d.ChainID, want.chainID)
 		e.refuse(err, false)
 		return err
 	case d.Genesis != nil && want.genesis != d.genesis():
-		err := errorf(chain.EndpointRefuses, "%s: another chain: genesis %s, not %s", e.label, d.genesis(), want.genesis)
+		err := errorf(chain.EndpointRefuses, "%s: %w: genesis %s, not %s", e.label, ErrAnotherChain, d.genesis(), want.genesis)
 		e.refuse(err, true)
 		return err
 	}
