@@ -24,6 +24,8 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 	for _, e := range s.node.State() {
 		st.Endpoints = append(st.Endpoints, rest.Endpoint{
 			Label: e.Label, Up: e.Up, Since: e.Since, Class: e.Class, Error: e.Error, WebSocket: e.WebSocket, Rate: e.Rate,
+			Batch: e.Batch, Receipts: e.Receipts, Leads: e.Leads, Head: e.Head, Behind: e.Behind, Lowest: e.Lowest,
+			PausedUntil: e.PausedUntil, DisputedAt: e.DisputedAt,
 		})
 	}
 	trouble := st.Missing.Trouble

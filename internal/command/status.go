@@ -160,7 +160,24 @@ func endpointLine(e rest.Endpoint, name string) string {
 	if e.WebSocket {
 		state += ", tells new blocks by itself"
 	}
-	return name + " " + state
+	return name + " " + state + learnt(e)
+}
+
+// learnt tells what is out of the ordinary about an endpoint.
+func learnt(e rest.Endpoint) (text string) {
+	if e.Behind {
+		text += fmt.Sprintf(", behind at block %s", thousands(e.Head))
+	}
+	if e.Lowest > 0 {
+		text += fmt.Sprintf(", has nothing below block %s", thousands(e.Lowest))
+	}
+	if e.DisputedAt > 0 {
+		text += fmt.Sprintf(", disagrees at block %s", thousands(e.DisputedAt))
+	}
+	if left := time.Until(e.PausedUntil); left > 0 {
+		text += fmt.Sprintf(", asked to be left alone for %s", span(left))
+	}
+	return text
 }
 
 func processLine(st rest.Status) string {

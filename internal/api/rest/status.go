@@ -83,6 +83,16 @@ type Endpoint struct {
 	Error     string    `json:"error,omitempty"`
 	WebSocket bool      `json:"websocket"`
 	Rate      float64   `json:"calls_per_second_limit,omitempty"`
+
+	// What was learnt of it; gone with the process.
+	Batch       int       `json:"calls_per_request"`
+	Receipts    string    `json:"receipts_method"`
+	Leads       bool      `json:"leads"`                        // heads and headers come from there
+	Head        uint64    `json:"head,omitempty"`               // highest block that it told of
+	Behind      bool      `json:"behind,omitempty"`             // more than two blocks below another
+	Lowest      uint64    `json:"lowest,omitempty"`             // what is below is pruned there
+	PausedUntil time.Time `json:"paused_until,omitzero"`        // as it asked for
+	DisputedAt  uint64    `json:"disagrees_at_block,omitempty"` // where it has another block than the one that leads
 }
 
 // A Failed is a row of failed_blocks.
