@@ -270,10 +270,29 @@ func (s *service) identity(ctx context.Context, id chain.Identity, head uint64) 
 	} else if s.from != nil {
 		want.Start = s.from.at(head)
 	}
+	if id.Loopback {
+		if err := s.addFork(ctx, &want); err != nil {
+			return want, err
+		}
+	}
 	if id.Genesis != nil {
 		want.Genesis = id.Genesis.Hash
 	}
 	return want, nil
+}
+
+// addFork asks a development node whether its chain is a fork of a live one,
+// which is not indexed below the fork: it is not this node's, and too large.
+func (s *service) addFork(ctx context.Context, want *store.Identity) error {
+	fork, err := s.node.Fork(ctx)
+	if err != nil || fork == nil {
+		return err
+	}
+	want.Fork = &store.Tag{Number: fork.Block, Hash: fork.Hash}
+	if s.isNew {
+		want.Start = max(want.Start, fork.Block)
+	}
+	return nil
 }
 
 // resolveUntil makes a number of --until.

@@ -171,7 +171,11 @@ func equal(ctx context.Context, r *store.Reader, n *nodes.Node) error {
 	if err != nil {
 		return err
 	}
-	for number := uint64(0); number < next; number++ {
+	id, err := r.Identity(ctx)
+	if err != nil {
+		return err
+	}
+	for number := id.Start; number < next; number++ {
 		b, err := r.Block(ctx, number)
 		if err != nil {
 			return err

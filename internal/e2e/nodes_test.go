@@ -212,6 +212,39 @@ func TestAnvilRestarts(t *testing.T) {
 	}
 }
 
+// A fork of a live chain begins where it was forked.
+func TestAnvilFork(t *testing.T) {
+	live := nodes.StartGethDev(t, 0)
+	for i := range 7 {
+		transfer(t, live, i+1)
+	}
+	eventually(t, func() error {
+		if head := must(t, live, "eth_blockNumber"); head < "0x2" {
+			return fmt.Errorf("the live chain is at %s", head)
+		}
+		return nil
+	})
+	n := nodes.StartAnvil(t, "--fork-url", live.HTTP)
+	fork := must(t, n, "eth_blockNumber")
+	g := run(t, n.HTTP)
+	must(t, n, "anvil_mine", "0x5")
+	g.follows(n)
+	if err := g.read(func(r *store.Reader) error {
+		id, err := r.Identity(t.Context())
+		if err == nil && (id.Fork == nil || id.Start != id.Fork.Number || fmt.Sprintf("%#x", id.Start) != fork) {
+			err = fmt.Errorf("identity %+v, fork %+v instead of %s", id, id.Fork, fork)
+		}
+		return err
+	}); err != nil {
+		t.Error(err)
+	}
+	g.kill()
+	g.start()
+	must(t, n, "anvil_mine", "0x5")
+	g.follows(n)
+	g.verify()
+}
+
 // An impersonated transaction can't be recomputed; a devnet's file keeps it
 // all the same and says so.
 func TestAnvilImpersonation(t *testing.T) {

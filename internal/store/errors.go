@@ -51,6 +51,9 @@ func (e *IdentityError) Error() string {
 	if e.File.ChainID != e.Node.ChainID {
 		return fmt.Sprintf("the file is of chain id %d, the node serves %d; give each chain its own --db", e.File.ChainID, e.Node.ChainID)
 	}
+	if e.File.Genesis == e.Node.Genesis {
+		return "the chain was reset: it is another fork of its live chain than the file's; move the file away to index the new one"
+	}
 	return fmt.Sprintf("the chain was reset: its genesis is %s, the file's %s; move the file away to index the new chain",
 		e.Node.Genesis, e.File.Genesis)
 }

@@ -17,20 +17,32 @@ type Identity struct {
 	Genesis common.Hash // of block 0
 	Start   uint64      // lowest block number that is indexed
 	Client  string      // web3_clientVersion of the first node
+	Fork    *Tag        // where a fork of a live chain begins; nil if it is none
 	Epoch   [8]byte     // random; names the file in event ids. Set by the store.
+}
+
+// sameChain reports whether two identities are of one chain.
+func (id Identity) sameChain(other Identity) bool {
+	return id.ChainID == other.ChainID && id.Genesis == other.Genesis &&
+		(id.Fork == nil) == (other.Fork == nil) && (id.Fork == nil || *id.Fork == *other.Fork)
 }
 
 // Identity says which chain the file is of; [ErrNoChain] if it is new.
 func (r *Reader) Identity(ctx context.Context) (id Identity, err error) {
 	var chainID string
 	var start int64
-	err = r.db.QueryRowContext(ctx, `SELECT chain_id, genesis_hash, start_block, client, epoch FROM chain`).
-		Scan(&chainID, fixed(id.Genesis[:]), &start, &id.Client, fixed(id.Epoch[:]))
+	var forkNumber *uint64
+	var forkHash *common.Hash
+	err = r.db.QueryRowContext(ctx, `SELECT chain_id, genesis_hash, start_block, client, epoch, fork_block, fork_hash FROM chain`).
+		Scan(&chainID, fixed(id.Genesis[:]), &start, &id.Client, fixed(id.Epoch[:]), optInteger{&forkNumber}, optFixed[common.Hash]{&forkHash})
 	if errors.Is(err, sql.ErrNoRows) {
 		return id, ErrNoChain
 	}
 	if err != nil {
 		return id, explain(err)
+	}
+	if forkNumber != nil && forkHash != nil {
+		id.Fork = &Tag{*forkNumber, *forkHash}
 	}
 	id.Start = uint64(start)
 	id.ChainID, err = strconv.ParseUint(chainID, 10, 64)
@@ -47,7 +59,7 @@ func (s *Store) Identify(ctx context.Context, want Identity) error {
 		return s.write(ctx, func(w *writer) error { return w.identify(want) })
 	case err != nil:
 		return err
-	case got.ChainID != want.ChainID || got.Genesis != want.Genesis:
+	case !got.sameChain(want):
 		return &IdentityError{File: got, Node: want}
 	}
 	return nil
@@ -59,16 +71,17 @@ func (w *writer) identify(id Identity) error {
 	}
 	var epoch [8]byte
 	_, _ = rand.Read(epoch[:]) // does not fail
-	err := w.exec(`INSERT INTO chain (id, epoch, chain_id, genesis_hash, start_block, client, created_at)
-		VALUES (1, ?, ?, ?, ?, ?, ?)`,
-		epoch[:], strconv.FormatUint(id.ChainID, 10), id.Genesis[:], int64(id.Start), id.Client, now())
+	forkBlock, forkHash := id.Fork.columns()
+	err := w.exec(`INSERT INTO chain (id, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at)
+		VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		epoch[:], strconv.FormatUint(id.ChainID, 10), id.Genesis[:], forkBlock, forkHash, int64(id.Start), id.Client, now())
 	if err != nil || w.rotated == "" {
 		return err
 	}
 	return w.journal(kindReset, id.Start, id.Start, resetDetail{File: w.rotated})
 }
 
-// A Tag is a block that the node calls finalized or safe.
+// A Tag is a block that the node names: finalized, safe, or where it forked.
 type Tag struct {
 	Number uint64
 	Hash   common.Hash

@@ -40,6 +40,7 @@ func TestIdentify(t *testing.T) {
 		{"another client", other(func(id *store.Identity) { id.Client = "Reth" }), nil},
 		{"another chain id", other(func(id *store.Identity) { id.ChainID = 1 }), "the node serves 1; give each chain its own --db"},
 		{"another genesis", other(func(id *store.Identity) { id.Genesis = wrongHash }), "the chain was reset"},
+		{"a fork", other(func(id *store.Identity) { id.Fork = &store.Tag{Number: 3, Hash: wrongHash} }), "another fork of its live chain"},
 		{"another chain", store.Identity{ChainID: 1, Genesis: wrongHash}, "the node serves 1"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
