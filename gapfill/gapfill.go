@@ -26,8 +26,20 @@ const atOnce = 16
 // slept, is noticed.
 const longestSleep = 30 * time.Second
 
+// Waits of a worker that can't go on: when the disk is full, and at least before
+// an endpoint that failed twice in a row is asked again.
+const (
+	roomEvery    = 5 * time.Second
+	failingEvery = time.Second
+	mostToldWait = 15 * time.Minute // however long a node says that it wants to be left alone
+)
+
 // A Worker retries missing blocks. It is safe for concurrent use.
 type Worker struct {
+	// Room, if set before Run, is asked before each write. While it returns an
+	// error that wraps [store.ErrFull], nothing is written.
+	Room func() error
+
 	store   *store.Store
 	backoff Backoff
 	index   func(context.Context, []uint64) ([]store.Entry, error)
@@ -35,6 +47,7 @@ type Worker struct {
 	log     *slog.Logger
 	metrics *metrics
 	wake    chan struct{} // buffered, 1: the head of the queue may have changed
+	failing bool          // the last retry failed at the endpoint; Run's own
 
 	mu    sync.Mutex // guards queue
 	queue *queue
@@ -42,8 +55,8 @@ type Worker struct {
 
 // New makes a worker and its queue from the rows of failed_blocks. index is
 // the indexer's function that fetches and verifies blocks: it gives an entry
-// for each number, and its error is an endpoint's. await returns when an
-// endpoint answers again.
+// for each of the first numbers, at least one, and its error is an endpoint's.
+// await returns when an endpoint answers again.
 func New(ctx context.Context, s *store.Store, backoff Backoff,
 	index func(context.Context, []uint64) ([]store.Entry, error), await func(context.Context) error,
 	log *slog.Logger, registry prometheus.Registerer,
@@ -196,14 +209,76 @@ func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
 	case err != nil: // the endpoint's failure is no block's
 		w.log.Warn("retries wait for the endpoint", "blocks", len(rows), "err", err)
 		w.putBack(rows)
-		return w.await(ctx)
+		return w.awaitEndpoint(ctx, err)
 	}
+	w.failing = false
+	w.putBack(rows[len(entries):])
 	for i, e := range entries {
 		if err := w.settle(ctx, rows[i], e, rewinds); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// awaitEndpoint waits until an endpoint answers again. After an outage all that
+// is missing is due at once.
+func (w *Worker) awaitEndpoint(ctx context.Context, cause error) error {
+	wait, class := time.Duration(0), chain.ClassOf(cause)
+	if e, ok := errors.AsType[*chain.Error](cause); ok {
+		wait = min(e.After, mostToldWait)
+	}
+	if w.failing {
+		wait = max(wait, failingEvery)
+	}
+	w.failing = true
+	if err := sleep(ctx, wait); err != nil {
+		return err
+	}
+	if err := w.await(ctx); err != nil {
+		return err
+	}
+	if class == chain.EndpointDown || class == chain.EndpointRefuses {
+		w.RetryAll()
+	}
+	return nil
+}
+
+// write carries out a transaction. While the disk is full it waits, and then
+// tries it again.
+func (w *Worker) write(ctx context.Context, transaction func() error) error {
+	for told := false; ; told = true {
+		var err error
+		if w.Room != nil {
+			err = w.Room()
+		}
+		if err == nil {
+			err = transaction()
+		}
+		if !errors.Is(err, store.ErrFull) {
+			return err
+		}
+		if !told {
+			w.log.Error("disk is full; retries go on when there is room", "err", err)
+		}
+		if err := sleep(ctx, roomEvery); err != nil {
+			return err
+		}
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
 }
 
 // rows gives the rows of the blocks that are to be tried: the queue may be
@@ -230,7 +305,11 @@ func (w *Worker) rows(ctx context.Context, numbers []uint64) (rows []*store.Fail
 func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, rewinds uint64) error {
 	failure := e.Failure
 	if e.Block != nil {
-		displaced, err := w.store.Fill(ctx, e.Block, rewinds)
+		var displaced *chain.Failure
+		err := w.write(ctx, func() (err error) {
+			displaced, err = w.store.Fill(ctx, e.Block, rewinds)
+			return err
+		})
 		var fork *store.ForkError
 		switch {
 		case err == nil:
@@ -256,7 +335,7 @@ func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, r
 func (w *Worker) failedAgain(ctx context.Context, row *store.Failed, f *chain.Failure) error {
 	f.Tries += row.RetryCount
 	f.NextAt = f.At.Add(w.backoff.Delay(f.Tries))
-	err := w.store.RetryFailed(ctx, f)
+	err := w.write(ctx, func() error { return w.store.RetryFailed(ctx, f) })
 	if errors.Is(err, store.ErrObsolete) {
 		return w.obsolete(ctx, row.Number)
 	}
@@ -304,8 +383,11 @@ func (w *Worker) put(row *store.Failed, s state) {
 	})
 }
 
+// drop takes out a block that was handed out, unless it is missing anew since.
 func (w *Worker) drop(number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.remove(number)
+	if it := w.queue.items[number]; it != nil && it.state == working {
+		w.queue.remove(number)
+	}
 }

@@ -3,10 +3,12 @@ package gapfill_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -35,10 +37,13 @@ type bench struct {
 	worker   *gapfill.Worker
 	registry *prometheus.Registry
 	blocks   []*chain.Block
+	full     atomic.Bool // the disk
 
 	mu        sync.Mutex       // guards what follows
 	fail      map[uint64]error // of a block
 	down      error            // of the endpoint
+	up        bool             // await finds that it answers, at once
+	most      int              // entries that index gives; 0: all
 	asked     []uint64
 	meanwhile func() // runs once inside index, before it returns
 }
@@ -141,6 +146,12 @@ func (b *bench) start() {
 		b.t.Fatal(err)
 	}
 	b.worker = worker
+	worker.Room = func() error {
+		if b.full.Load() {
+			return fmt.Errorf("no room: %w", store.ErrFull)
+		}
+		return nil
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(b.t.Context()))
 	ended := make(chan error, 1)
 	go func() { ended <- worker.Run(ctx) }()
@@ -171,11 +182,18 @@ func (b *bench) index(_ context.Context, numbers []uint64) ([]store.Entry, error
 		b.meanwhile()
 		b.meanwhile = nil
 	}
+	if b.most > 0 {
+		entries = entries[:min(b.most, len(entries))]
+	}
 	return entries, nil
 }
 
 // await is away for an hour.
 func (b *bench) await(ctx context.Context) error {
+	var up bool
+	if b.do(func() { up = b.up }); up {
+		return nil
+	}
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -477,6 +495,60 @@ func TestMetrics(t *testing.T) {
 		}
 		if problems, err := testutil.GatherAndLint(b.registry); err != nil || len(problems) > 0 {
 			t.Error(problems, err)
+		}
+	})
+}
+
+func TestDiskFullIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 4, 6)
+		b.full.Store(true)
+		b.do(func() { b.fail[4] = errNode })
+		after(time.Hour)
+		if b.row(6) == nil || b.row(4).RetryCount != 3 {
+			t.Error("written although there was no room")
+		}
+		b.full.Store(false)
+		after(6 * time.Second)
+		if !b.stored(6) || b.row(4).RetryCount < 4 {
+			t.Error("not gone on when there was room")
+		}
+	})
+}
+
+// A large block comes alone: what index leaves out is asked for at once.
+func TestIndexMayGiveLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2, 4, 6)
+		b.do(func() { b.most = 1 })
+		after(16 * time.Second)
+		for _, n := range []uint64{2, 4, 6} {
+			if !b.stored(n) {
+				t.Errorf("block %d is not stored", n)
+			}
+		}
+		if diff := cmp.Diff([]uint64{6, 4, 2, 4, 2, 2}, b.askedFor()); diff != "" {
+			t.Errorf("asked for (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A node that wants to be left alone for a while is.
+func TestToldToWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 4)
+		b.do(func() {
+			b.down = &chain.Error{Class: chain.RateLimited, Err: errors.New("too many requests"), After: 5 * time.Minute}
+			b.up = true
+		})
+		after(5 * time.Minute)
+		if asked := b.askedFor(); len(asked) != 1 {
+			t.Errorf("asked %d times", len(asked))
+		}
+		b.do(func() { b.down = nil })
+		after(time.Minute)
+		if !b.stored(4) {
+			t.Error("not stored afterwards")
 		}
 	})
 }

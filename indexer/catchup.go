@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,9 +15,6 @@ import (
 const (
 	// spansAhead is how many requests are in flight or wait to be committed.
 	spansAhead = 8
-	// spanBytes and spanBlocks bound one request.
-	spanBytes  = 4 << 20
-	spanBlocks = 50
 	// A commit while catching up has this many blocks or rows at most, and
 	// its first block waits this long at most.
 	commitBlocks = 1000
@@ -32,60 +28,82 @@ const (
 type span struct {
 	numbers []uint64
 	entries []store.Entry
+	bytes   int64 // that the window counts for it
 	err     error
 	done    chan struct{} // closed when entries or err are there
+}
+
+// A catchingUp is one run of catchUp.
+type catchingUp struct {
+	*Indexer
+	target uint64
+	ahead  chan *span
+	window *window
+
+	pending []store.Entry // fetched, to be committed
+	bytes   int64         // of pending
 }
 
 // catchUp indexes everything up to target. Spans are fetched and verified
 // ahead, several at a time, and committed in order.
 func (x *Indexer) catchUp(ctx context.Context, target uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
-	ahead := make(chan *span, spansAhead)
+	c := &catchingUp{Indexer: x, target: target, ahead: make(chan *span, spansAhead), window: newWindow()}
 	from := x.next
 	g.Go(func() error {
-		defer close(ahead)
-		for from <= target {
-			s := x.plan(from, target)
-			select {
-			case ahead <- s:
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-			g.Go(func() error {
-				defer close(s.done)
-				s.entries, s.err = x.indexTries(ctx, s.numbers, target)
-				return nil // what comes before it is committed first
-			})
-			from += uint64(len(s.numbers))
-		}
-		return nil
+		defer close(c.ahead)
+		return c.fetchAhead(ctx, g, from)
 	})
-	g.Go(func() error { return x.commitInOrder(ctx, ahead) })
+	g.Go(func() error { return c.commitInOrder(ctx) })
 	return g.Wait()
 }
 
+// fetchAhead starts the fetches, as far ahead as the window allows.
+func (c *catchingUp) fetchAhead(ctx context.Context, g *errgroup.Group, from uint64) error {
+	for from <= c.target {
+		left, err := c.window.take(ctx, c.size.one())
+		if err != nil {
+			return err
+		}
+		s := c.plan(from, left)
+		select {
+		case c.ahead <- s:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		g.Go(func() error {
+			defer close(s.done)
+			estimate := s.bytes
+			s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, c.target)
+			c.window.add(s.bytes - estimate)
+			return nil // what comes before it is committed first
+		})
+		from += uint64(len(s.numbers))
+	}
+	return nil
+}
+
 // plan makes the next span: as many blocks as one request may have.
-func (x *Indexer) plan(from, target uint64) *span {
+func (c *catchingUp) plan(from uint64, left int64) *span {
 	s := &span{done: make(chan struct{})}
-	for n := from; n <= target && len(s.numbers) < x.size.blocksIn(spanBytes, spanBlocks); n++ {
+	most := c.size.blocksIn(min(spanBytes, left), spanBlocks)
+	for n := from; n <= c.target && len(s.numbers) < most; n++ {
 		s.numbers = append(s.numbers, n)
 	}
+	s.bytes = int64(len(s.numbers)) * c.size.one()
+	c.window.add(s.bytes)
 	return s
 }
 
 // commitInOrder collects spans in order and commits them together.
-func (x *Indexer) commitInOrder(ctx context.Context, ahead <-chan *span) error {
-	var pending []store.Entry
+func (c *catchingUp) commitInOrder(ctx context.Context) error {
 	for {
-		s, err := x.collect(ctx, ahead, &pending)
+		s, err := c.collect(ctx)
 		if err != nil {
 			return err
 		}
-		if len(pending) > 0 {
-			if err := x.commit(ctx, pending); err != nil {
-				return err
-			}
-			pending = nil
+		if err := c.flush(ctx); err != nil {
+			return err
 		}
 		if s == nil {
 			return nil
@@ -99,48 +117,58 @@ func (x *Indexer) commitInOrder(ctx context.Context, ahead <-chan *span) error {
 // collect appends finished spans to pending until there is enough for a
 // commit. It returns the last span, or nil when there are no more; a span
 // that has an error comes alone, after what was before it.
-func (x *Indexer) collect(ctx context.Context, ahead <-chan *span, pending *[]store.Entry) (*span, error) {
+func (c *catchingUp) collect(ctx context.Context) (*span, error) {
 	rows := 0
 	enough := time.NewTimer(commitWait)
 	defer enough.Stop()
-	var s *span
 	for {
-		var ok bool
-		select {
-		case s, ok = <-ahead:
-			if !ok {
-				return nil, nil
-			}
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+		s, err := c.finished(ctx, enough)
+		if err != nil || s == nil || s.err != nil {
+			return s, err
 		}
-		select {
-		case <-s.done:
-		case <-enough.C:
-			if err := x.flush(ctx, pending); err != nil {
-				return nil, err
-			}
-			<-s.done
-			enough.Reset(commitWait)
-		}
-		if s.err != nil {
-			return s, nil
-		}
-		*pending = append(*pending, s.entries...)
+		c.pending = append(c.pending, s.entries...)
+		c.bytes += s.bytes
 		rows += countRows(s.entries)
-		if len(*pending) >= commitBlocks || rows >= commitRows {
+		if len(c.pending) >= commitBlocks || rows >= commitRows || c.bytes >= commitBytes {
 			return s, nil
 		}
 	}
 }
 
-// flush commits what is pending while a slow span is waited for.
-func (x *Indexer) flush(ctx context.Context, pending *[]store.Entry) error {
-	if len(*pending) == 0 {
+// finished gives the next span once it is finished, nil if there is none. What
+// is pending is committed meanwhile, if that takes long or the window is full.
+func (c *catchingUp) finished(ctx context.Context, enough *time.Timer) (s *span, err error) {
+	ahead, done := c.ahead, (chan struct{})(nil)
+	for {
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case next, ok := <-ahead:
+			if !ok {
+				return nil, nil
+			}
+			s, ahead, done = next, nil, next.done
+			continue
+		case <-done:
+			return s, nil
+		case <-enough.C:
+			enough.Reset(commitWait)
+		case <-c.window.short:
+		}
+		if err := c.flush(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// flush commits what is pending.
+func (c *catchingUp) flush(ctx context.Context) error {
+	if len(c.pending) == 0 {
 		return nil
 	}
-	err := x.commit(ctx, *pending)
-	*pending = nil
+	err := c.commit(ctx, c.pending)
+	c.window.add(-c.bytes)
+	c.pending, c.bytes = nil, 0
 	return err
 }
 
@@ -158,19 +186,51 @@ func countRows(entries []store.Entry) (rows int) {
 	return rows
 }
 
-// commit writes entries and tells of them afterwards.
+// commit writes entries and tells of them afterwards. It waits while the disk is
+// full, and looks below gaps anew each time.
 func (x *Indexer) commit(ctx context.Context, entries []store.Entry) error {
-	failures := x.failures(entries)
-	anchors, err := x.anchors(ctx, entries)
-	if err != nil {
+	for {
+		if err := x.refresh(ctx); err != nil { // others fill and displace
+			return err
+		}
+		anchors, err := x.anchors(ctx, entries)
+		if err != nil {
+			return err
+		}
+		failures := x.failures(entries)
+		started, below := time.Now(), x.tip
+		if err = x.room(); err == nil {
+			err = x.store.Commit(ctx, entries, anchors...)
+		}
+		if err == nil {
+			x.committed(entries, failures, started)
+			x.setState("following")
+			return nil
+		}
+		if err := x.commitFailed(ctx, err, below); err != nil {
+			return err
+		}
+	}
+}
+
+// commitFailed says whether a commit that failed is not to be tried again.
+// Where the disk was full it first waits. Below a gap a block may have come in,
+// or gone, since the commit was prepared.
+func (x *Indexer) commitFailed(ctx context.Context, err error, below *store.Anchor) error {
+	if errors.Is(err, store.ErrFull) {
+		return x.awaitRoom(ctx, err)
+	}
+	if failed := x.refresh(context.WithoutCancel(ctx)); failed != nil {
+		return errors.Join(err, failed)
+	}
+	if errors.As(err, new(*store.ForkError)) || ctx.Err() != nil || sameAnchor(below, x.tip) {
 		return err
 	}
-	started := time.Now()
-	if err := x.store.Commit(ctx, entries, anchors...); err != nil {
-		return errors.Join(err, x.refresh(context.WithoutCancel(ctx)))
-	}
-	x.committed(entries, failures, started)
 	return nil
+}
+
+func sameAnchor(a, b *store.Anchor) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
 
 // committed brings what is in memory to what was committed, and tells of it.
@@ -205,25 +265,23 @@ func (x *Indexer) failures(entries []store.Entry) (failures []*chain.Failure) {
 }
 
 // anchors asks the source for the present hash of each stored block that lies
-// below a gap over which a block is about to be committed.
+// below a gap over which a block is about to be committed. If it can't say, what
+// is above that gap is missing too.
 func (x *Indexer) anchors(ctx context.Context, entries []store.Entry) ([]store.Anchor, error) {
-	var below []uint64
-	tip := x.tip
-	for _, e := range entries {
-		if e.Block == nil {
-			continue
-		}
-		if tip != nil && tip.Number+1 != e.Block.Number {
-			below = append(below, tip.Number)
-		}
-		tip = &store.Anchor{Number: e.Block.Number, Hash: e.Block.Hash}
-	}
+	below, first := x.belowGaps(entries)
 	if len(below) == 0 {
 		return nil, nil
 	}
-	headers, err := x.source.Headers(ctx, below)
+	headers, err := x.headersTries(ctx, below)
 	if err != nil {
-		return nil, fmt.Errorf("look below a gap: %w", err)
+		if ctx.Err() != nil || !errors.As(err, new(*chain.Error)) || endpointFailed(err) {
+			return nil, fmt.Errorf("look below a gap: %w", err)
+		}
+		for i := first; i < len(entries); i++ {
+			err := fmt.Errorf("can't tell whether block %d below the gap still stands: %w", below[0], err)
+			entries[i] = store.Entry{Failure: chain.Failed(entries[i].Number(), err, 1, time.Now())}
+		}
+		return nil, nil
 	}
 	anchors := make([]store.Anchor, 0, len(below))
 	for i, h := range headers {
@@ -236,80 +294,36 @@ func (x *Indexer) anchors(ctx context.Context, entries []store.Entry) ([]store.A
 	return anchors, nil
 }
 
-// The inline tries of a block, before it is recorded as missing.
-const (
-	inlineTries  = 3
-	inlineBudget = 2 * time.Second
-	firstPause   = 50 * time.Millisecond
-)
-
-// indexTries is Index with further tries, soon after, of what failed.
-func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint64) ([]store.Entry, error) {
-	checks := chain.Check(chain.QuickChecks)
-	if numbers[len(numbers)-1]+nearHead > target {
-		checks = chain.AllChecks
-	}
-	entries, err := x.index(ctx, numbers, checks)
-	if err != nil {
-		return nil, err
-	}
-	until := time.Now().Add(inlineBudget)
-	wait := firstPause
-	for tries := 2; ; tries++ {
-		var again []uint64
-		for _, e := range entries {
-			if f := e.Failure; f != nil && (tries <= inlineTries || f.Class == chain.NotYet) {
-				again = append(again, f.Number)
-			}
+// belowGaps gives the stored blocks, or those about to be stored, that lie below
+// gaps with a block above, and the place of the first such block.
+func (x *Indexer) belowGaps(entries []store.Entry) (below []uint64, first int) {
+	tip := x.tip
+	for i, e := range entries {
+		if e.Block == nil {
+			continue
 		}
-		if len(again) == 0 || time.Now().Add(wait).After(until) {
-			return entries, nil
+		if tip != nil && tip.Number+1 != e.Block.Number {
+			if len(below) == 0 {
+				first = i
+			}
+			below = append(below, tip.Number)
+		}
+		tip = &store.Anchor{Number: e.Block.Number, Hash: e.Block.Hash}
+	}
+	return below, first
+}
+
+// headersTries asks for headers, and soon after again if a header can't be had.
+func (x *Indexer) headersTries(ctx context.Context, numbers []uint64) ([]*chain.Header, error) {
+	wait := firstPause
+	for tries := 1; ; tries++ {
+		headers, err := x.source.Headers(ctx, numbers)
+		if err == nil || ctx.Err() != nil || endpointFailed(err) || tries == inlineTries {
+			return headers, err
 		}
 		if err := pause(ctx, wait); err != nil {
 			return nil, err
 		}
 		wait *= 2
-		more, err := x.index(ctx, again, checks)
-		if err != nil {
-			return nil, err
-		}
-		merge(entries, more, tries)
 	}
-}
-
-// merge puts the outcome of a further try in the place of the one before.
-func merge(entries, more []store.Entry, tries int) {
-	for i := range entries {
-		if entries[i].Failure == nil || len(more) == 0 || more[0].Number() != entries[i].Number() {
-			continue
-		}
-		entries[i] = more[0]
-		if f := entries[i].Failure; f != nil {
-			f.Tries = tries
-		}
-		more = more[1:]
-	}
-}
-
-// sizes remembers how large blocks have been of late.
-type sizes struct{ average atomic.Int64 }
-
-func (s *sizes) saw(bytes int) {
-	if bytes == 0 {
-		return
-	}
-	old := s.average.Load()
-	if old == 0 {
-		old = int64(bytes)
-	}
-	s.average.Store(max(1, old+(int64(bytes)-old)/8)) // a lost update does no harm
-}
-
-// blocksIn is how many blocks take a number of bytes, from 1 to most.
-func (s *sizes) blocksIn(bytes, most int) int {
-	average := s.average.Load()
-	if average == 0 {
-		return min(10, most) // nothing is known yet
-	}
-	return max(1, min(most, bytes/int(average)))
 }

@@ -6,7 +6,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math"
 	"sync"
@@ -29,6 +28,9 @@ type Source interface {
 	Head(ctx context.Context) (*chain.Header, error)
 	// Headers gives the headers of numbers, nil where there is none.
 	Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, error)
+	// Tag gives the header that the source calls finalized or safe. Where it
+	// has none, the error is of a class that is of a block.
+	Tag(ctx context.Context, tag string) (*chain.Header, error)
 	// HeaderByHash gives a header, nil if the source does not know it.
 	HeaderByHash(ctx context.Context, hash common.Hash) (*chain.Header, error)
 	// Blocks gives a result for each number, in their order.
@@ -54,11 +56,23 @@ type Options struct {
 	Failed func(...*chain.Failure)
 	// Rewound is called after a rewind to a block.
 	Rewound func(ancestor uint64)
+	// Recovered, if set, is called when the source answers again after an
+	// outage, at times more than once.
+	Recovered func()
+	// Room, if set, is asked before each commit. While it returns an error that
+	// wraps [store.ErrFull], nothing is committed.
+	Room func() error
 }
 
-// ErrReset says that the node serves a chain that has no block in common with
-// the file.
-var ErrReset = errors.New("the chain was reset: no stored block is part of it; move the file away to index the new chain")
+var (
+	// ErrReset says that the source serves another chain under the file's chain
+	// id, or has left so much of the file's that what there was had better be
+	// kept: no stored block but perhaps the first is part of it.
+	ErrReset = errors.New("the chain was reset: no stored block is part of it; move the file away to index the new chain")
+	// ErrFinality says that the source serves a chain without the block that it
+	// calls finalized. Nothing was changed.
+	ErrFinality = errors.New("the node serves a chain without the block that it calls finalized; ask another node, or wait until this one is repaired")
+)
 
 // An Indexer indexes one chain into one store.
 type Indexer struct {
@@ -70,15 +84,21 @@ type Indexer struct {
 	moved   chan struct{} // buffered, 1: the chain's head may have changed
 	size    sizes         // of blocks, to plan requests
 
-	mu     sync.Mutex // guards status and head
+	mu     sync.Mutex // guards what follows
 	status Status
-	head   *chain.Header // of the chain, as last told
+	head   *chain.Header // of the chain, as last told or found
+	told   common.Hash   // of the head that Follow last told
+	most   uint64        // highest number of a head since the last rewind
 
 	// what follows belongs to Run
+	file       store.Identity
 	next       uint64        // number to commit next
 	tip        *store.Anchor // highest stored block, nil if none
 	shown      bool          // the source has shown us the tip
 	recognized bool          // whether it has was asked after the start
+	compared   comparison    // the last one that found nothing
+	finality   finality
+	awaited    time.Time // when the source was last waited for, until it answered
 }
 
 // New makes an indexer. The store must have its identity.
@@ -114,28 +134,63 @@ func (x *Indexer) Run(ctx context.Context) error {
 }
 
 // loop works off what the head says and waits for it to move.
-func (x *Indexer) loop(ctx context.Context) error {
-	if err := x.refresh(ctx); err != nil {
+func (x *Indexer) loop(ctx context.Context) (err error) {
+	if err := x.begin(ctx); err != nil {
 		return err
 	}
 	for {
+		changed := x.store.Changed()
 		again, err := x.step(ctx)
 		if err != nil {
 			return err
 		}
-		var later <-chan time.Time
-		if again > 0 {
-			later = time.After(again)
-		} else if again < 0 {
+		if again == atOnce {
 			continue
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-x.moved:
-		case <-later:
+		if again == whenMoved {
+			again = x.idle(ctx)
+		}
+		if !x.missingAtTop() {
+			changed = nil
+		}
+		if err := x.sleep(ctx, again, changed); err != nil {
+			return err
 		}
 	}
+}
+
+// begin reads what the file is of.
+func (x *Indexer) begin(ctx context.Context) (err error) {
+	x.awaited = time.Now()
+	if x.file, err = x.store.Identity(ctx); err != nil {
+		return err
+	}
+	return x.loadFinality(ctx)
+}
+
+// sleep waits until the head moves, the file changes, or for a time if there is
+// one.
+func (x *Indexer) sleep(ctx context.Context, d time.Duration, changed <-chan struct{}) error {
+	var later <-chan time.Time
+	if d > 0 {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		later = t.C
+	}
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-x.moved:
+	case <-later:
+	case <-changed:
+	}
+	return nil
+}
+
+// missingAtTop reports whether blocks are missing above the highest stored one:
+// when one of them comes in, that is another tip to compare.
+func (x *Indexer) missingAtTop() bool {
+	return x.tip == nil && x.next > x.file.Start || x.tip != nil && x.tip.Number+1 < x.next
 }
 
 // Values that step returns besides a duration.
@@ -146,6 +201,15 @@ const (
 
 // step does what the present head asks for, and says when to look again.
 func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
+	if err := x.refresh(ctx); err != nil { // others fill and displace
+		return 0, err
+	}
+	if silent, _ := x.silent(); silent {
+		return atOnce, x.await(ctx, errSilent)
+	}
+	if err := x.lookAtHead(ctx); err != nil {
+		return x.unclear(ctx, err)
+	}
 	head := x.chainHead()
 	if head == nil {
 		return whenMoved, nil
@@ -165,20 +229,45 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return x.compare(ctx, head)
 	}
 	err := x.catchUp(ctx, target)
-	var fork *store.ForkError
-	switch {
-	case err == nil:
+	if err == nil {
 		return atOnce, nil
-	case ctx.Err() != nil:
-		return 0, context.Cause(ctx)
-	case errors.As(err, &fork):
+	}
+	if fork, ok := errors.AsType[*store.ForkError](err); ok && ctx.Err() == nil {
 		x.log.Info("block does not fit", "block", fork.Number, "err", err)
 		return x.reorg(ctx, false)
-	case endpointFailed(err):
-		return atOnce, x.await(ctx, err)
 	}
-	return 0, err
+	return x.unclear(ctx, err)
 }
+
+// lookAtHead asks for the head if the one that is known is not what Follow last
+// told: then Follow may never tell that it is outdated.
+func (x *Indexer) lookAtHead(ctx context.Context) error {
+	if x.headWasTold() {
+		return nil
+	}
+	head, err := x.source.Head(ctx)
+	if err == nil {
+		x.foundHead(head)
+	}
+	return err
+}
+
+// idle does what can wait until there is nothing else to do, and says when to
+// look again.
+func (x *Indexer) idle(ctx context.Context) time.Duration {
+	_, again := x.silent()
+	again = max(again, time.Millisecond)
+	if wait := x.keepFinality(ctx); wait > 0 {
+		again = min(again, wait)
+	}
+	if !x.headWasTold() {
+		again = min(again, idleLook)
+	}
+	return again
+}
+
+// idleLook is how long a head is believed that Follow did not tell.
+const idleLook = time.Second
 
 // recognize learns, once after a start, whether the source knows our tip.
 func (x *Indexer) recognize(ctx context.Context) error {
@@ -205,49 +294,6 @@ func (x *Indexer) target(head *chain.Header) (uint64, bool) {
 	return target, true
 }
 
-// endpointFailed reports whether an error is of the source, not of a block or
-// the store.
-func endpointFailed(err error) bool {
-	var e *chain.Error
-	return errors.As(err, &e) && !e.Class.OfBlock()
-}
-
-// await waits for the source, then makes sure that it serves the same chain.
-func (x *Indexer) await(ctx context.Context, cause error) error {
-	x.log.Warn("waiting for the node", "err", cause)
-	x.setState("waiting for the node: " + cause.Error())
-	for {
-		if err := x.source.Await(ctx); err != nil {
-			return err
-		}
-		id, err := x.source.Identity(ctx)
-		if err == nil {
-			x.log.Info("the node answers again")
-			return x.sameChain(ctx, id)
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
-		}
-	}
-}
-
-// sameChain compares the source's identity with the file's.
-func (x *Indexer) sameChain(ctx context.Context, id chain.Identity) error {
-	want := store.Identity{ChainID: id.ChainID, Client: id.Client}
-	file, err := x.store.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	want.Genesis = file.Genesis
-	if id.Genesis != nil {
-		want.Genesis = id.Genesis.Hash
-	}
-	return x.store.Identify(ctx, want)
-}
-
 // refresh reads from the file where it ends.
 func (x *Indexer) refresh(ctx context.Context) (err error) {
 	if x.next, err = x.store.Next(ctx); err != nil {
@@ -260,6 +306,9 @@ func (x *Indexer) refresh(ctx context.Context) (err error) {
 
 // pause waits, or returns when ctx ends.
 func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
@@ -268,53 +317,4 @@ func pause(ctx context.Context, d time.Duration) error {
 	case <-t.C:
 		return nil
 	}
-}
-
-// Index fetches and verifies blocks, once. It gives an entry for each number,
-// in their order: the block, or why it can't be had. Its error is of the
-// endpoint. It is the one way by which a block is indexed: at the head, while
-// catching up and when a missing block is retried.
-func (x *Indexer) Index(ctx context.Context, numbers []uint64) ([]store.Entry, error) {
-	return x.index(ctx, numbers, chain.AllChecks)
-}
-
-func (x *Indexer) index(ctx context.Context, numbers []uint64, checks chain.Check) ([]store.Entry, error) {
-	results, err := x.source.Blocks(ctx, numbers)
-	if err != nil {
-		return nil, err
-	}
-	if len(results) != len(numbers) {
-		return nil, fmt.Errorf("index: %d results for %d blocks", len(results), len(numbers))
-	}
-	entries := make([]store.Entry, len(numbers))
-	for i, r := range results {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		x.size.saw(r.Bytes)
-		err := r.Err
-		if err == nil {
-			err = x.verify(r.Block, numbers[i], checks)
-		}
-		if err == nil {
-			entries[i].Block = r.Block
-			continue
-		}
-		entries[i].Failure = chain.Failed(numbers[i], err, 1, time.Now())
-	}
-	return entries, nil
-}
-
-// verify says why a block can't be stored, if so.
-func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) error {
-	if b.Number != number {
-		return &chain.Error{Class: chain.Invalid, Err: fmt.Errorf("asked for block %d, got %d", number, b.Number)}
-	}
-	if x.options.Level == chain.Off {
-		return nil
-	}
-	if x.options.Level == chain.Strict {
-		checks = chain.AllChecks
-	}
-	return x.options.Level.Accept(chain.Verify(b, checks))
 }

@@ -35,6 +35,9 @@ type bench struct {
 	url   string
 	wrong bool // the file is meant to have wrong blocks
 
+	through   func(source) indexer.Source // nil: as it is
+	room      func() error
+	recovered func()
 	fetched   func() // called after each fetch, before its blocks are committed
 	committed func() // called after each commit of a failure, before anyone is told
 
@@ -90,11 +93,17 @@ func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
 			b.worker.Schedule(f...)
 		},
 		Rewound: func(ancestor uint64) { b.worker.Rewound(ancestor) },
+		Room:    b.room, Recovered: b.recovered,
 	}
-	b.indexer = indexer.New(source{n, b}, b.store, options, log, nil)
+	from := indexer.Source(source{n, b})
+	if b.through != nil {
+		from = b.through(source{n, b})
+	}
+	b.indexer = indexer.New(from, b.store, options, log, nil)
 	var err error
 	b.worker, err = gapfill.New(ctx, b.store, backoff, b.indexer.Index, n.Await, log, nil)
 	b.must(err)
+	b.worker.Room = b.room
 }
 
 // A source is the node's client with a hook behind each fetch.

@@ -36,10 +36,13 @@ func (x *Indexer) Status() Status {
 	return s
 }
 
-func (x *Indexer) setState(state string) {
+// setState says in words what the indexer does now, and gives what it said
+// before.
+func (x *Indexer) setState(state string) (before string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.status.State = state
+	before, x.status.State = x.status.State, state
+	return before
 }
 
 // setNext shows what Run has in x.next and x.tip.
@@ -53,22 +56,78 @@ func (x *Indexer) setNext() {
 	}
 }
 
-// sawHead takes note of the chain's head, wherever it comes from.
+// sawHead takes note of the chain's head as Follow tells it.
 func (x *Indexer) sawHead(h *chain.Header) {
 	x.mu.Lock()
-	x.head = h
+	x.told = h.Hash
+	x.mu.Unlock()
+	x.foundHead(h)
+}
+
+// foundHead takes note of the chain's head, wherever it comes from.
+func (x *Indexer) foundHead(h *chain.Header) {
+	x.mu.Lock()
+	isNew := x.head == nil || x.head.Hash != h.Hash
+	x.head, x.most = h, max(x.most, h.Number)
 	x.status.ChainHead, x.status.HasHead = h.Number, true
 	x.mu.Unlock()
-	select {
-	case x.moved <- struct{}{}:
-	default:
+	if isNew {
+		poke(x.moved)
 	}
 }
 
+// forgetHeads makes nothing of what heads there have been.
+func (x *Indexer) forgetHeads() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.most = 0
+}
+
+// reached reports whether the source has had a head at or above a number.
+func (x *Indexer) reached(number uint64) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.most >= number
+}
+
+// headWasTold reports whether the head that is known is the one that Follow
+// last told.
+func (x *Indexer) headWasTold() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.head == nil || x.head.Hash == x.told
+}
+
+// How long the source may say nothing of its head before it is asked whether it
+// still serves the chain. With a subscription it is asked for its head every
+// 4 s, or every 48 s off this machine.
+const (
+	silence         = time.Minute
+	silenceLoopback = 6 * time.Second
+)
+
+// sawAnswer takes note of an answer about the head.
 func (x *Indexer) sawAnswer(at time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.status.AnsweredAt = at
+}
+
+// silent reports whether the source has said nothing for so long that it should
+// be asked, and else how long it still may.
+func (x *Indexer) silent() (bool, time.Duration) {
+	longest := silence
+	if x.options.Loopback {
+		longest = silenceLoopback
+	}
+	x.mu.Lock()
+	at := x.status.AnsweredAt
+	x.mu.Unlock()
+	if at.Before(x.awaited) {
+		at = x.awaited
+	}
+	left := time.Until(at.Add(longest))
+	return left <= 0, left
 }
 
 func (x *Indexer) chainHead() *chain.Header {

@@ -25,7 +25,7 @@ func TestRunFlags(t *testing.T) {
 	usual := func(change func(*options)) options {
 		o := options{
 			db: "gapless.db", urls: []string{defaultNode}, header: http.Header{}, wait: 10 * time.Minute,
-			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen,
+			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000,
 		}
 		change(&o)
 		return o
@@ -40,12 +40,13 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
+			o.minFree = 2_000_000_000
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",

@@ -47,6 +47,7 @@ usage: gapless run [flags]
   --retry-base DURATION the wait before a retry, doubled with each try, ten times at most (2s)
   --on-reset WHAT       when the chain begins anew: rotate puts the file aside and begins a new
                         one, stop ends (rotate for nodes on this machine, stop elsewhere)
+  --min-free SIZE       pause while less than this is free on the disk (256MB)
   --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
                         (127.0.0.1:8600)
   --log-level LEVEL     debug, info, warn or error (info)
@@ -70,6 +71,7 @@ type runFlags struct {
 	confirmations uint64
 	retryBase     time.Duration
 	onReset       string
+	minFree       string
 	listen        string
 	logLevel      string
 	logFormat     string
@@ -88,6 +90,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
 	flags.StringVar(&f.onReset, "on-reset", "", "")
+	flags.StringVar(&f.minFree, "min-free", "256MB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
@@ -131,6 +134,9 @@ func (f *runFlags) options() (o options, err error) {
 	}
 	if o.level, err = chain.ParseLevel(f.verify); err != nil {
 		return o, usagef("--verify: %w", err)
+	}
+	if o.minFree, err = parseSize("--min-free", f.minFree); err != nil {
+		return o, err
 	}
 	if o.listen, err = parseListen(f.listen); err != nil {
 		return o, err

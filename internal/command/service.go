@@ -37,6 +37,7 @@ type options struct {
 	backoff       gapfill.Backoff
 	listen        string // host:port; empty for no HTTP
 	onReset       string // rotate or stop; empty for what suits the nodes
+	minFree       int64  // bytes that stay free on the disk
 	anyPort       bool   // take another port if that one is taken
 
 	// opened, if set, is called with the open file.
@@ -244,9 +245,11 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	e := &engine{chain: id}
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
-		Delay:   s.backoff.Delay,
-		Failed:  func(f ...*chain.Failure) { e.worker.Schedule(f...) },
-		Rewound: func(ancestor uint64) { e.worker.Rewound(ancestor) },
+		Delay:     s.backoff.Delay,
+		Failed:    func(f ...*chain.Failure) { e.worker.Schedule(f...) },
+		Rewound:   func(ancestor uint64) { e.worker.Rewound(ancestor) },
+		Recovered: func() { e.worker.RetryAll() },
+		Room:      s.room,
 	}
 	if s.finished == nil {
 		o.Until = s.last

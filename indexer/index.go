@@ -1,0 +1,163 @@
+package indexer
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// Index fetches and verifies blocks, once. It gives an entry for each number,
+// in their order: the block, or why it can't be had. Where blocks are large it
+// gives entries for the first numbers only, at least one. Its error is of the
+// endpoint. It is the one way by which a block is indexed: at the head, while
+// catching up and when a missing block is retried.
+func (x *Indexer) Index(ctx context.Context, numbers []uint64) ([]store.Entry, error) {
+	if len(numbers) == 0 {
+		return nil, nil
+	}
+	numbers = numbers[:x.size.blocksIn(spanBytes, len(numbers))]
+	entries, _, err := x.index(ctx, numbers, chain.AllChecks)
+	if err != nil {
+		return nil, err
+	}
+	return entries, x.checkLone(ctx, entries)
+}
+
+// index also gives the bytes of JSON that the blocks took.
+func (x *Indexer) index(ctx context.Context, numbers []uint64, checks chain.Check) ([]store.Entry, int64, error) {
+	results, err := x.source.Blocks(ctx, numbers)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(results) != len(numbers) {
+		return nil, 0, fmt.Errorf("index: %d results for %d blocks", len(results), len(numbers))
+	}
+	entries, bytes := make([]store.Entry, len(numbers)), int64(0)
+	for i, r := range results {
+		if ctx.Err() != nil {
+			return nil, 0, context.Cause(ctx)
+		}
+		x.size.saw(r.Bytes)
+		err := r.Err
+		if err == nil {
+			err = x.verify(r.Block, numbers[i], checks)
+		}
+		if err == nil {
+			entries[i].Block = r.Block
+			bytes += int64(r.Bytes)
+			continue
+		}
+		entries[i].Failure = chain.Failed(numbers[i], err, 1, time.Now())
+	}
+	return entries, bytes, nil
+}
+
+// verify says why a block can't be stored, if so.
+func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) error {
+	if b.Number != number {
+		return &chain.Error{Class: chain.Invalid, Err: fmt.Errorf("asked for block %d, got %d", number, b.Number)}
+	}
+	if x.options.Level == chain.Off {
+		return nil
+	}
+	if x.options.Level == chain.Strict {
+		checks = chain.AllChecks
+	}
+	err := x.options.Level.Accept(chain.Verify(b, checks))
+	if s, ok := x.source.(rejecter); ok && err != nil {
+		s.Reject(number)
+	}
+	return err
+}
+
+// A rejecter is a source of several endpoints. It is told of blocks that turned
+// out to be wrong, to ask another endpoint the next time.
+type rejecter interface{ Reject(number uint64) }
+
+// The inline tries of a block, before it is recorded as missing.
+const (
+	inlineTries  = 3
+	inlineBudget = 2 * time.Second
+	firstPause   = 50 * time.Millisecond
+)
+
+// indexTries is index with further tries, soon after, of what failed.
+func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint64) ([]store.Entry, int64, error) {
+	checks := chain.Check(chain.QuickChecks)
+	if numbers[len(numbers)-1]+nearHead > target {
+		checks = chain.AllChecks
+	}
+	entries, bytes, err := x.index(ctx, numbers, checks)
+	if err != nil {
+		return nil, 0, err
+	}
+	until := time.Now().Add(inlineBudget)
+	wait := firstPause
+	for tries := 2; ; tries++ {
+		again := toTryAgain(entries, tries)
+		if len(again) == 0 || time.Now().Add(wait).After(until) {
+			return entries, bytes, x.exist(ctx, entries)
+		}
+		if err := pause(ctx, wait); err != nil {
+			return nil, 0, err
+		}
+		wait *= 2
+		more, moreBytes, err := x.index(ctx, again, checks)
+		if err != nil {
+			return nil, 0, err
+		}
+		merge(entries, more, tries)
+		bytes += moreBytes
+	}
+}
+
+// toTryAgain gives the numbers of the failures that are worth another try.
+func toTryAgain(entries []store.Entry, tries int) (again []uint64) {
+	for _, e := range entries {
+		if f := e.Failure; f != nil && (tries <= inlineTries || f.Class == chain.NotYet) {
+			again = append(again, f.Number)
+		}
+	}
+	return again
+}
+
+// merge puts the outcome of a further try in the place of the one before.
+func merge(entries, more []store.Entry, tries int) {
+	for i := range entries {
+		if entries[i].Failure == nil || len(more) == 0 || more[0].Number() != entries[i].Number() {
+			continue
+		}
+		entries[i] = more[0]
+		if f := entries[i].Failure; f != nil {
+			f.Tries = tries
+		}
+		more = more[1:]
+	}
+}
+
+// exist makes sure that a block that the source says it does not have is not
+// above its head: the chain may have become shorter, and what was never there
+// is not missing.
+func (x *Indexer) exist(ctx context.Context, entries []store.Entry) error {
+	highest, found := uint64(0), false
+	for _, e := range entries {
+		if e.Failure != nil && e.Failure.Class == chain.NotYet {
+			highest, found = e.Failure.Number, true
+		}
+	}
+	if !found {
+		return nil
+	}
+	head, err := x.source.Head(ctx)
+	if err != nil {
+		return err
+	}
+	if head.Number < highest {
+		x.foundHead(head)
+		return fmt.Errorf("%w: it ends at block %d", errMoving, head.Number)
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// A lone block is one inside a gap that touches no stored block, so that
+// nothing in the file says whether it is of the same chain.
+type lone struct {
+	place  int // in the entries
+	sights []store.Anchor
+}
+
+// checkLone makes failures of lone blocks unless the source, at one time, has
+// them and the nearest stored blocks. What a chain that is not the file's puts
+// into a gap could push its way down through the file.
+func (x *Indexer) checkLone(ctx context.Context, entries []store.Entry) error {
+	lones, err := x.lones(ctx, entries)
+	if err != nil || len(lones) == 0 {
+		return err
+	}
+	theirs, err := x.hashes(ctx, lones)
+	if err != nil && (ctx.Err() != nil || !errors.As(err, new(*chain.Error)) || endpointFailed(err)) {
+		return err
+	}
+	for _, l := range lones {
+		why := err
+		for _, s := range l.sights {
+			hash, has := theirs[s.Number]
+			if err == nil && hash != s.Hash && (has || s.Number > 0) { // a node may be without its genesis
+				why = &chain.Error{Class: chain.Fork, Err: fmt.Errorf("the chain now has %s as block %d, not %s", hash, s.Number, s.Hash)}
+			}
+		}
+		if why != nil {
+			entries[l.place] = store.Entry{Failure: chain.Failed(entries[l.place].Number(), why, 1, time.Now())}
+		}
+	}
+	return nil
+}
+
+// lones finds the lone blocks, and what must be of their chain too.
+func (x *Indexer) lones(ctx context.Context, entries []store.Entry) (found []lone, err error) {
+	for i, e := range entries {
+		if e.Block == nil {
+			continue
+		}
+		n := e.Block.Number
+		touching, err := x.store.HashesBetween(ctx, max(n, 1)-1, n+1)
+		if err != nil {
+			return nil, err
+		}
+		if len(touching) > 0 {
+			continue
+		}
+		sights, err := x.nearest(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		found = append(found, lone{i, append(sights, store.Anchor{Number: n, Hash: e.Block.Hash})})
+	}
+	return found, nil
+}
+
+// nearest gives the stored blocks below and above a number, or the genesis where
+// there is none below.
+func (x *Indexer) nearest(ctx context.Context, number uint64) (sights []store.Anchor, err error) {
+	below, err := x.store.Highest(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	if below == nil {
+		file, err := x.store.Identity(ctx)
+		if err != nil {
+			return nil, err
+		}
+		below = &store.Anchor{Hash: file.Genesis}
+	}
+	sights = append(sights, *below)
+	highest, err := x.store.Highest(ctx, math.MaxInt64)
+	if err != nil || highest == nil || highest.Number < number {
+		return sights, err
+	}
+	const chunk = 1000
+	for from := number + 1; from <= highest.Number; from += chunk {
+		above, err := x.store.HashesBetween(ctx, from, from+chunk-1)
+		if err != nil {
+			return nil, err
+		}
+		if len(above) > 0 {
+			return append(sights, above[0]), nil
+		}
+	}
+	return sights, nil
+}
+
+// hashes asks the source for the hashes of all that lone blocks see.
+func (x *Indexer) hashes(ctx context.Context, lones []lone) (map[uint64]common.Hash, error) {
+	var numbers []uint64
+	for _, l := range lones {
+		for _, s := range l.sights {
+			numbers = append(numbers, s.Number)
+		}
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	headers, err := x.source.Headers(ctx, numbers)
+	if err != nil {
+		return nil, err
+	}
+	hashes := make(map[uint64]common.Hash)
+	for i, h := range headers {
+		if h != nil {
+			hashes[numbers[i]] = h.Hash
+		}
+	}
+	return hashes, nil
+}

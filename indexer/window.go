@@ -1,0 +1,96 @@
+package indexer
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// windowBytes bounds the JSON of the blocks that are fetched ahead and not
+	// yet committed. One block always goes.
+	windowBytes = 32 << 20
+	// spanBytes and spanBlocks bound one request.
+	spanBytes  = 4 << 20
+	spanBlocks = 50
+	// commitBytes is when what is pending is committed at once.
+	commitBytes = windowBytes / 4
+)
+
+// A window counts the bytes that are fetched ahead. Only one goroutine takes.
+type window struct {
+	freed chan struct{} // buffered, 1: there may be room again
+	short chan struct{} // buffered, 1: somebody waits for room
+
+	mu   sync.Mutex // guards used
+	used int64
+}
+
+func newWindow() *window {
+	return &window{freed: make(chan struct{}, 1), short: make(chan struct{}, 1)}
+}
+
+// take waits until there is room for an estimate, or nothing else is under way,
+// and returns how much there is.
+func (w *window) take(ctx context.Context, estimate int64) (int64, error) {
+	for {
+		w.mu.Lock()
+		left := windowBytes - w.used
+		empty := w.used == 0
+		w.mu.Unlock()
+		if empty || left >= estimate {
+			return left, nil
+		}
+		poke(w.short)
+		select {
+		case <-w.freed:
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
+	}
+}
+
+// add counts bytes that are under way, or with a negative number are no more.
+func (w *window) add(bytes int64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.used += bytes
+	if bytes < 0 {
+		poke(w.freed)
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// sizes remembers how large blocks have been of late. A larger one counts at
+// once, smaller ones little by little.
+type sizes struct{ average, seen atomic.Int64 }
+
+func (s *sizes) saw(bytes int) {
+	if bytes == 0 {
+		return
+	}
+	s.seen.Add(1)
+	old := s.average.Load()
+	s.average.Store(max(1, int64(bytes), old+(int64(bytes)-old)/32)) // a lost update does no harm
+}
+
+// one is what a block is likely to take.
+func (s *sizes) one() int64 {
+	if average := s.average.Load(); average > 0 {
+		return average
+	}
+	return spanBytes // nothing is known yet
+}
+
+// blocksIn is how many blocks take a number of bytes, from 1 to most: not many
+// more than were seen.
+func (s *sizes) blocksIn(bytes int64, most int) int {
+	known := 2 * min(s.seen.Load(), int64(most))
+	return int(max(1, min(int64(most), bytes/s.one(), known)))
+}
