@@ -28,12 +28,7 @@ type finality struct {
 
 // loadFinality reads what the file has.
 func (x *Indexer) loadFinality(ctx context.Context) (err error) {
-	type reader interface { // package store does not give it yet
-		Finality(ctx context.Context) (finalized, safe *store.Tag, err error)
-	}
-	if r, ok := any(x.store).(reader); ok {
-		x.finality.finalized, x.finality.safe, err = r.Finality(ctx)
-	}
+	x.finality.finalized, x.finality.safe, err = x.store.Finality(ctx)
 	return err
 }
 

@@ -256,8 +256,12 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	}
 	e.indexer = indexer.New(s.node, s.store, o, s.log, s.registry)
 	worker, err := gapfill.New(ctx, s.store, s.backoff, e.indexer.Index, s.node.Await, s.log, s.registry)
+	if err != nil {
+		return nil, err
+	}
+	worker.Room = s.room
 	e.worker = worker
-	return e, err
+	return e, nil
 }
 
 // identity gives what the file's identity must be, going by the node. Where

@@ -115,6 +115,7 @@ func simulate(t *testing.T, seed uint64, folder string, total *table) {
 	}
 	err := s.settle()
 	s.program.stop()
+	w.cut()
 	if err == nil {
 		err = s.program.verify()
 	}
@@ -420,7 +421,10 @@ func (s *simulation) settle() error {
 	s.heal()
 	s.program.full.Store(false)
 	s.later = nil
-	if s.rng.IntN(2) == 0 {
+	switch least := s.program.start + s.program.options.Confirmations; {
+	case s.head < least:
+		s.grow(int(least - s.head))
+	case s.rng.IntN(2) == 0:
 		s.grow(1)
 	}
 	s.note("quiet", "head %d", s.head)

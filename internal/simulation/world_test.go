@@ -202,6 +202,13 @@ func (w *world) spoilAll() {
 	w.note("answers spoiled", "node %d: %s", i, describeFault(f))
 }
 
+// cut ends all connections: the fake node keeps one whose dialling was given up.
+func (w *world) cut() {
+	for _, n := range w.nodes {
+		n.Do(func(n *nodetest.Node) { n.Down = true })
+	}
+}
+
 // heal ends all faults.
 func (w *world) heal() {
 	w.other = false

@@ -41,9 +41,7 @@ func (r *Reader) Identity(ctx context.Context) (id Identity, err error) {
 	if err != nil {
 		return id, explain(err)
 	}
-	if forkNumber != nil && forkHash != nil {
-		id.Fork = &Tag{*forkNumber, *forkHash}
-	}
+	id.Fork = newTag(forkNumber, forkHash)
 	id.Start = uint64(start)
 	id.ChainID, err = strconv.ParseUint(chainID, 10, 64)
 	return id, err
@@ -95,6 +93,29 @@ func (s *Store) SetFinality(ctx context.Context, finalized, safe *Tag) error {
 		return w.exec(`UPDATE chain SET finalized_number = ?, finalized_hash = ?, safe_number = ?, safe_hash = ?`,
 			fn, fh, sn, sh)
 	})
+}
+
+// Finality gives what SetFinality has kept. Nil is unknown.
+func (r *Reader) Finality(ctx context.Context) (finalized, safe *Tag, err error) {
+	var finalNumber, safeNumber *uint64
+	var finalHash, safeHash *common.Hash
+	err = r.db.QueryRowContext(ctx, `SELECT finalized_number, finalized_hash, safe_number, safe_hash FROM chain`).
+		Scan(optInteger{&finalNumber}, optFixed[common.Hash]{&finalHash}, optInteger{&safeNumber}, optFixed[common.Hash]{&safeHash})
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil, ErrNoChain
+	}
+	if err != nil {
+		return nil, nil, explain(err)
+	}
+	return newTag(finalNumber, finalHash), newTag(safeNumber, safeHash), nil
+}
+
+// newTag makes a tag of two columns, nil where they are NULL.
+func newTag(number *uint64, hash *common.Hash) *Tag {
+	if number == nil || hash == nil {
+		return nil
+	}
+	return &Tag{*number, *hash}
 }
 
 func (t *Tag) columns() (number, hash any) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/store"
 )
@@ -89,6 +90,10 @@ func TestSetFinality(t *testing.T) {
 	} {
 		if err := s.SetFinality(t.Context(), tt.finalized, tt.safe); err != nil {
 			t.Fatal(err)
+		}
+		finalized, safe, err := s.Finality(t.Context())
+		if diff := cmp.Diff([]*store.Tag{tt.finalized, tt.safe}, []*store.Tag{finalized, safe}); err != nil || diff != "" {
+			t.Errorf("%v, (-want +got):\n%s", err, diff)
 		}
 		row := rowsOf(t, s.Path(), `SELECT finalized_number, finalized_hash, safe_number, safe_hash FROM chain`)[0]
 		for i := range row {
