@@ -87,7 +87,8 @@ const (
 // indexTries is index with further tries, soon after, of what failed.
 func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint64) ([]store.Entry, int64, error) {
 	checks := chain.Check(chain.QuickChecks)
-	if numbers[len(numbers)-1]+nearHead > target {
+	near := numbers[len(numbers)-1]+nearHead > target
+	if near {
 		checks = chain.AllChecks
 	}
 	entries, bytes, err := x.index(ctx, numbers, checks)
@@ -97,7 +98,7 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint6
 	until := time.Now().Add(inlineBudget)
 	wait := firstPause
 	for tries := 2; ; tries++ {
-		again := toTryAgain(entries, tries)
+		again := toTryAgain(entries, tries, near)
 		if len(again) == 0 || time.Now().Add(wait).After(until) {
 			return entries, bytes, x.exist(ctx, entries)
 		}
@@ -114,10 +115,11 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint6
 	}
 }
 
-// toTryAgain gives the numbers of the failures that are worth another try.
-func toTryAgain(entries []store.Entry, tries int) (again []uint64) {
+// toTryAgain gives the numbers of the failures that are worth another try. Near
+// the head, what is not there yet is so for longer.
+func toTryAgain(entries []store.Entry, tries int, near bool) (again []uint64) {
 	for _, e := range entries {
-		if f := e.Failure; f != nil && (tries <= inlineTries || f.Class == chain.NotYet) {
+		if f := e.Failure; f != nil && (tries <= inlineTries || near && f.Class == chain.NotYet) {
 			again = append(again, f.Number)
 		}
 	}

@@ -97,13 +97,13 @@ func (s *service) bind(ctx context.Context, id chain.Identity, head uint64) (sto
 
 // A reset must be told three times over two seconds.
 const (
-	confirmations = 2
-	confirmPause  = time.Second
+	confirmLooks = 2
+	confirmPause = time.Second
 )
 
 // confirm asks the node again for the genesis that it told.
 func (s *service) confirm(ctx context.Context, want store.Identity) error {
-	for range confirmations {
+	for range confirmLooks {
 		if err := pause(ctx, confirmPause); err != nil {
 			return err
 		}

@@ -37,9 +37,19 @@ func (n *Node) RoundTrip(r *http.Request) (*http.Response, error) {
 	case <-w.hijacked:
 	}
 	if err := context.Cause(r.Context()); err != nil {
+		w.abandon()
 		return nil, err
 	}
 	return w.response(r)
+}
+
+// abandon hangs up if the connection was hijacked: nobody has its other end.
+func (w *recorder) abandon() {
+	select {
+	case <-w.hijacked:
+		_ = w.client.Close() // a pipe's does not fail
+	default:
+	}
 }
 
 // Hosts are several nodes in memory, each at its host:port, as one transport.

@@ -50,7 +50,7 @@ func TestReadRefusesWhatDoesNotFollow(t *testing.T) {
 func TestRecordedChainVerifies(t *testing.T) {
 	file, err := os.Open(filepath.Join("..", "..", "..", "testdata", "chain", "chain.jsonl.gz"))
 	if err != nil {
-		t.Skip("not made yet:", err)
+		t.Fatal(err)
 	}
 	defer file.Close()
 	c, err := recorded.Read(file)
