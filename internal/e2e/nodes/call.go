@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 )
 
 // An Error is a node's answer that it will not.
@@ -22,7 +23,7 @@ func (e *Error) Error() string { return fmt.Sprintf("%s (%d)", e.Message, e.Code
 
 // A connection is never used twice, so that a node that was killed and started
 // again is not met through one of its former life.
-var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+var client = &http.Client{Timeout: time.Minute, Transport: &http.Transport{DisableKeepAlives: true}}
 
 // Call asks a node over HTTP and returns the text of the result exactly as the
 // node wrote it. It returns an [*Error] if the node answers with one.
