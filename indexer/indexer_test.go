@@ -219,6 +219,7 @@ func TestFailedBlocksAreRecordedAndHealed(t *testing.T) {
 		{nodetest.NullReceipts, chain.NotYet},
 		{nodetest.EmptyReceipts, chain.Invalid},
 		{nodetest.WrongRoot, chain.Invalid},
+		{nodetest.WrongReceipts, chain.Invalid},
 		{nodetest.WrongHash, chain.Invalid},
 		{nodetest.RaceReceipts, chain.Invalid},
 		{nodetest.TruncatedBody, chain.BlockError},

@@ -157,9 +157,10 @@ func TestBlockFailures(t *testing.T) {
 	}
 }
 
-// WrongHash and WrongRoot are Verify's to find, or contradict the receipts.
+// WrongHash, WrongRoot and WrongReceipts are Verify's to find, or contradict the
+// receipts.
 func TestWrongBlocksDoNotVerify(t *testing.T) {
-	for _, kind := range []nodetest.Kind{nodetest.WrongHash, nodetest.WrongRoot} {
+	for _, kind := range []nodetest.Kind{nodetest.WrongHash, nodetest.WrongRoot, nodetest.WrongReceipts} {
 		fake := chainOf(5)
 		fake.Do(func(n *nodetest.Node) { n.Faults[3] = &nodetest.Fault{Kind: kind} })
 		n, _ := serve(t, fake)

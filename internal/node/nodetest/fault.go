@@ -18,6 +18,7 @@ const (
 	NullReceipts                   // null for its receipts
 	EmptyReceipts                  // [] for its receipts
 	WrongRoot                      // a receipts root that is not that of the receipts
+	WrongReceipts                  // the outcome of a transaction is another one; the block's root stays
 	WrongHash                      // another hash, in the block and its receipts
 	RaceReceipts                   // receipts of another block
 	NoAnswer                       // a batch is answered without this call, the call alone by nothing
@@ -49,7 +50,7 @@ const (
 
 var kindNames = map[Kind]string{
 	RPCError: "RPC error", NullBlock: "null block", NullReceipts: "null receipts", EmptyReceipts: "empty receipts",
-	WrongRoot: "wrong root", WrongHash: "wrong hash", RaceReceipts: "race", NoAnswer: "no answer",
+	WrongRoot: "wrong root", WrongReceipts: "wrong receipts", WrongHash: "wrong hash", RaceReceipts: "race", NoAnswer: "no answer",
 	FlippedDigit: "flipped digit", MissingField: "missing field", DuplicateField: "duplicate field", WrongID: "wrong id",
 	SwappedResults: "swapped results", EmptyResult: "empty result", WrongType: "wrong type",
 	TruncatedBody: "truncated body", Hang: "hang", HTML: "HTML", Status: "status", Reset: "reset",
@@ -130,7 +131,7 @@ func (f *Fault) spoil(a *answer, method string, b *recorded.Block) bool {
 		a.Result = edit(a.Result, func(keys map[string]any) { keys["receiptsRoot"] = b.Parent })
 	default:
 		edit, ok := textual[f.Kind]
-		if !ok || !block && !receipts {
+		if !ok || !receipts && (!block || f.Kind == WrongReceipts) {
 			return false
 		}
 		before := a.Result

@@ -13,11 +13,14 @@ var textual = map[Kind]func(raw json.RawMessage, which int) json.RawMessage{
 	MissingField:   dropField,
 	DuplicateField: doubleField,
 	WrongType:      retypeField,
+	WrongReceipts:  changeOutcome,
 }
 
 var (
 	// member is a key and its value in hex.
 	member = regexp.MustCompile(`"(\w+)":"0x([0-9a-f]+)"`)
+	// outcome is what only the receipts root commits to.
+	outcome = regexp.MustCompile(`"(?:status|root)":"0x[0-9a-f]+"`)
 	// needed are fields that every node gives and nothing else tells.
 	needed = regexp.MustCompile(`"(?:parentHash|stateRoot|receiptsRoot|transactionsRoot|sha3Uncles|cumulativeGasUsed)":"0x[0-9a-f]+",`)
 )
@@ -84,4 +87,17 @@ func retypeField(raw json.RawMessage, which int) json.RawMessage {
 	key, _, _ := bytes.Cut(raw[at[0]:at[1]], []byte(":"))
 	field := append(bytes.Clone(key), ":{},"...)
 	return append(append(bytes.Clone(raw[:at[0]]), field...), raw[at[1]:]...)
+}
+
+// changeOutcome makes of a transaction that succeeded one that failed, or the
+// other way round.
+func changeOutcome(raw json.RawMessage, which int) json.RawMessage {
+	at := pick(outcome, raw, which)
+	if at == nil {
+		return raw
+	}
+	changed := bytes.Clone(raw)
+	last := &changed[at[1]-2]
+	*last = map[bool]byte{true: '0', false: '1'}[*last == '1']
+	return changed
 }
