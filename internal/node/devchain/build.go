@@ -93,7 +93,7 @@ func (b *builder) next(number uint64) (*types.Block, types.Receipts) {
 		}
 	}
 	receipts := b.receipts(number, body.Transactions)
-	block := types.NewBlock(b.header(number, len(receipts)), body, receipts, newListRoot())
+	block := types.NewBlock(b.header(number, len(receipts)), body, receipts, NewListRoot())
 	b.derive(block, receipts)
 	b.parents = [3]*types.Header{block.Header(), b.parents[0], b.parents[1]}
 	return block, receipts

@@ -20,8 +20,8 @@ type item struct {
 	value []byte
 }
 
-// newListRoot is a [types.ListHasher] of one use.
-func newListRoot() types.ListHasher { return new(listRoot) }
+// NewListRoot is a [types.ListHasher] of one use, for [types.NewBlock].
+func NewListRoot() types.ListHasher { return new(listRoot) }
 
 // Reset forgets the items.
 func (l *listRoot) Reset() { l.items = nil }

@@ -187,6 +187,9 @@ func (n *Node) numbered(name string) (*recorded.Block, *rpcError) {
 	case "earliest":
 		return n.block(0), nil
 	case "finalized", "safe":
+		if b, ok := n.Sworn[name]; ok {
+			return b, nil
+		}
 		number, ok := n.Tags[name]
 		if !ok {
 			return nil, &rpcError{-32000, name + " block not found"}

@@ -20,6 +20,9 @@ type Node struct {
 	Head   uint64
 	Client string            // web3_clientVersion
 	Tags   map[string]uint64 // "finalized" and "safe"; absent: geth's error -32000
+	// Sworn are blocks that the node calls "finalized" or "safe" whatever its
+	// chain is. It does not have them otherwise.
+	Sworn map[string]*recorded.Block
 
 	Lowest     uint64 // lower blocks but the genesis are pruned: error 4444
 	Fork       uint64 // of an anvil or hardhat: the block at which it was forked; 0: none
@@ -59,7 +62,7 @@ type Node struct {
 // New makes a node that serves the whole chain.
 func New(c *recorded.Chain) *Node {
 	return &Node{
-		Chain: c, Head: c.Last(), Client: c.Client, Tags: map[string]uint64{},
+		Chain: c, Head: c.Last(), Client: c.Client, Tags: map[string]uint64{}, Sworn: map[string]*recorded.Block{},
 		Faults: map[uint64]*Fault{}, Methods: map[string]int{}, Asked: map[uint64]int{},
 		sockets: map[*socket]struct{}{},
 	}
