@@ -25,12 +25,12 @@ type Object struct {
 	// unknown ones, and known ones in an unusual form. Nil if there are none.
 	Extra json.RawMessage
 
-	unknown  bool   // a key is not a standard one, or its value cannot be read
+	unknown  bool   // a key is not a standard one
 	mismatch string // the key that contradicts the block around it, if any
 }
 
 // Unknown reports whether the object had a key that this program does not
-// know, or a value of a known key that it cannot read.
+// know.
 func (o *Object) Unknown() bool { return o.unknown }
 
 // A Header is a block header or the header of an uncle. Pointers are nil where

@@ -50,13 +50,16 @@ func (h *Header) Recompute() error {
 	return nil
 }
 
-// usable refuses a header that does not even name itself.
+// usable refuses a header that does not even name itself and its parent.
 func (h *Header) usable() error {
 	if h.Hash == (common.Hash{}) {
 		return invalid(errors.New("block without a hash"))
 	}
 	if h.Shape&(1<<9) != 0 { // number
 		return invalid(errors.New("block without a number"))
+	}
+	if h.Shape&(1<<1) != 0 { // parentHash
+		return invalid(errors.New("block without a parent hash"))
 	}
 	return nil
 }

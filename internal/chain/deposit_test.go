@@ -96,12 +96,12 @@ func TestRollupVerdict(t *testing.T) {
 			a.Receipts[last(a)]["depositNonce"] = "0x1"
 		}, unknown: true},
 		{name: "mint differs", block: jovian, edit: func(a *answers) { a.tx(1)["mint"] = "0x5" }, failed: transactions},
-		{name: "mint can't be read", block: jovian, edit: func(a *answers) { a.tx(1)["mint"] = "much" }, notComputable: transactions, unknown: true},
+		{name: "mint can't be read", block: jovian, edit: func(a *answers) { a.tx(1)["mint"] = "much" }, failed: transactions},
 		{name: "mint differs beside an unknown field", block: jovian, edit: func(a *answers) {
 			a.tx(1)["mint"], a.tx(1)["more"] = "0x5", 1
 		}, notComputable: transactions, unknown: true},
 		{name: "system transaction is text", block: bedrock, edit: func(a *answers) { a.tx(0)["isSystemTx"] = "true" },
-			notComputable: transactions, unknown: true},
+			failed: transactions},
 		{name: "no source hash", block: jovian, edit: func(a *answers) { delete(a.tx(1), "sourceHash") }, failed: transactions | chain.Contents},
 		{name: "sender differs", block: jovian, edit: func(a *answers) {
 			a.tx(1)["from"], a.Receipts[1]["from"] = a.tx(0)["from"], a.tx(0)["from"]
@@ -161,7 +161,7 @@ func TestMainnetDeposit(t *testing.T) {
 		"gas":"0xf4240","from":"0xdeaddeaddeaddeaddeaddeaddeaddeaddead0001","to":"0x4200000000000000000000000000000000000015",
 		"depositReceiptVersion":"0x1","value":"0x0","gasPrice":"0x0"}`
 	b, err := chain.DecodeBlock(fmt.Appendf(nil, `{"hash":"0x9d86bb313ebeedf4f9f82bf8a19b426be656a365648a7c089b618771311db9f9",
-		"number":"0x798ad0b","transactions":[%s],"uncles":[]}`, deposit))
+		"parentHash":"0x1111111111111111111111111111111111111111111111111111111111111111","number":"0x798ad0b","transactions":[%s],"uncles":[]}`, deposit))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -188,6 +188,8 @@ func TestRefused(t *testing.T) {
 		{"no number", replaced("block.number", ""), chain.Invalid},
 		{"null number", replaced("block.number", "null"), chain.Invalid},
 		{"odd number", replaced("block.number", `"0xg"`), chain.Invalid},
+		{"no parent hash", replaced("block.parentHash", ""), chain.Invalid},
+		{"parent hash is an object", replaced("block.parentHash", "{}"), chain.Invalid},
 		{"hashes for transactions", edited(func(a *answers) { a.Block["transactions"] = []any{other} }), chain.Invalid},
 		{"null transaction", edited(func(a *answers) { a.Block["transactions"].([]any)[0] = nil }), chain.Invalid},
 		{"no transactions", replaced("block.transactions", ""), chain.Invalid},

@@ -48,7 +48,8 @@ func decodeObject[T any](raw json.RawMessage, fields []field[T], v *T, o *Object
 }
 
 // note remembers what decoding a value found. It returns only what makes the
-// whole object useless.
+// whole object useless. A value of a known key that can't be read is kept and
+// counts as none: no hash is excused for it.
 func (o *Object) note(key string, err error) error {
 	var useless *Error
 	switch {
@@ -58,7 +59,7 @@ func (o *Object) note(key string, err error) error {
 		if o.mismatch == "" {
 			o.mismatch = key
 		}
-	case err != nil:
+	case errors.Is(err, errMisplaced), errors.Is(err, errUnknownKey):
 		o.unknown = true
 	}
 	return nil

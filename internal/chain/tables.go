@@ -14,7 +14,7 @@ import (
 var (
 	headerFields = []field[Header]{
 		needed(fixed("hash", func(h *Header) []byte { return h.Hash[:] })),
-		fixed("parentHash", func(h *Header) []byte { return h.ParentHash[:] }),
+		needed(fixed("parentHash", func(h *Header) []byte { return h.ParentHash[:] })),
 		fixed("sha3Uncles", func(h *Header) []byte { return h.UnclesHash[:] }),
 		fixed("miner", func(h *Header) []byte { return h.Miner[:] }),
 		fixed("stateRoot", func(h *Header) []byte { return h.StateRoot[:] }),

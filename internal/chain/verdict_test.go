@@ -23,8 +23,10 @@ func TestVerdict(t *testing.T) {
 		{name: "header differs beside an unknown field", edit: func(a *answers) {
 			a.Block["stateRoot"], a.Block["l1BlockNumber"] = zeroHash, "0x1"
 		}, notComputable: chain.HeaderHash},
-		{name: "header differs beside an unreadable value", edit: func(a *answers) { a.Block["stateRoot"] = "0x12" },
-			notComputable: chain.HeaderHash},
+		{name: "header field can't be read", edit: func(a *answers) { a.Block["stateRoot"] = "0x12" },
+			failed: chain.HeaderHash},
+		{name: "header field is of another type", edit: func(a *answers) { a.Block["stateRoot"] = object{} },
+			failed: chain.HeaderHash},
 		{name: "header field is missing", edit: func(a *answers) { delete(a.Block, "stateRoot") }, failed: chain.HeaderHash},
 		{name: "unknown transaction field", edit: func(a *answers) { a.tx(1)["sourceHash"] = zeroHash }},
 		{name: "transaction differs", edit: func(a *answers) { a.tx(1)["value"] = "0x7" },
