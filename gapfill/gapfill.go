@@ -323,7 +323,7 @@ func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, r
 			}
 			return nil
 		case errors.Is(err, store.ErrObsolete):
-			return w.obsolete(ctx, row.Number)
+			return w.obsolete(ctx, row)
 		case !errors.As(err, &fork):
 			return err
 		}
@@ -337,7 +337,7 @@ func (w *Worker) failedAgain(ctx context.Context, row *store.Failed, f *chain.Fa
 	f.NextAt = f.At.Add(w.backoff.Delay(f.Tries))
 	err := w.write(ctx, func() error { return w.store.RetryFailed(ctx, f) })
 	if errors.Is(err, store.ErrObsolete) {
-		return w.obsolete(ctx, row.Number)
+		return w.obsolete(ctx, row)
 	}
 	if err != nil {
 		return err
@@ -350,26 +350,30 @@ func (w *Worker) failedAgain(ctx context.Context, row *store.Failed, f *chain.Fa
 }
 
 // obsolete looks why a block could not be filled or failed: it is gone, or
-// somebody skipped it.
-func (w *Worker) obsolete(ctx context.Context, number uint64) error {
+// somebody skipped it, or the chain was rewound, perhaps only above it.
+func (w *Worker) obsolete(ctx context.Context, tried *store.Failed) error {
 	w.metrics.retries.WithLabelValues("obsolete").Inc()
-	row, err := w.store.Failed(ctx, number)
+	row, err := w.store.Failed(ctx, tried.Number)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		w.drop(number)
-		return nil
+		w.drop(tried.Number)
 	case err != nil:
 		return err
 	case row.Skipped():
 		w.put(row, skipped)
+	case row.LastFailedAt.Equal(tried.LastFailedAt):
+		w.putBack([]*store.Failed{row})
 	default:
 		w.put(row, waiting)
 	}
 	return nil
 }
 
+// putBack gives back blocks that were not tried after all. They still are due,
+// even if their rows say that they are not yet: see RetryAll.
 func (w *Worker) putBack(rows []*store.Failed) {
 	for _, row := range rows {
+		row.NextRetryAt = time.Now()
 		w.put(row, waiting)
 	}
 }

@@ -392,12 +392,12 @@ func TestFillOfARewoundHeightChangesNothing(t *testing.T) {
 func TestFillFetchedBeforeARewindIsObsolete(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, 6, 7, 8)
-		var entries []store.Entry
-		for n := uint64(6); n <= 8; n++ {
-			entries = append(entries, store.Entry{Failure: failure(n, 3, time.Hour)})
-		}
 		b.do(func() {
 			b.meanwhile = func() {
+				var entries []store.Entry
+				for n := uint64(6); n <= 8; n++ {
+					entries = append(entries, store.Entry{Failure: failure(n, 3, time.Hour)})
+				}
 				if err := b.store.Rewind(context.WithoutCancel(t.Context()), store.Reorg{Ancestor: 5}, entries); err != nil {
 					t.Error(err)
 				}
@@ -529,6 +529,29 @@ func TestIndexMayGiveLess(t *testing.T) {
 		}
 		if diff := cmp.Diff([]uint64{6, 4, 2, 4, 2, 2}, b.askedFor()); diff != "" {
 			t.Errorf("asked for (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// What was made due before its time stays so when it is left out, and when the
+// chain was rewound above it meanwhile.
+func TestDueBeforeItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2, 4, 6)
+		b.do(func() {
+			b.most = 1
+			b.meanwhile = func() {
+				if err := b.store.Rewind(t.Context(), store.Reorg{Ancestor: 8}, nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		b.worker.RetryAll()
+		after(time.Second)
+		for _, n := range []uint64{2, 4, 6} {
+			if !b.stored(n) {
+				t.Errorf("block %d is not stored", n)
+			}
 		}
 	})
 }
