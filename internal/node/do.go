@@ -68,7 +68,7 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 		}
 		e.shrink(n, isRefusal(err))
 		return false, nil
-	case chain.EndpointDown:
+	case chain.EndpointDown, chain.EndpointRefuses: // or only this is refused, as what only paying users get
 		if probe := e.probe(ctx); probe != nil {
 			return false, e.blame(ctx, err)
 		}

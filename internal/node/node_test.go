@@ -137,6 +137,7 @@ func TestBlockFailures(t *testing.T) {
 		{"silent", nodetest.Fault{Kind: nodetest.Hang}, chain.BlockError},
 		{"page", nodetest.Fault{Kind: nodetest.HTML}, chain.BlockError},
 		{"500", nodetest.Fault{Kind: nodetest.Status, Code: 500}, chain.BlockError},
+		{"403", nodetest.Fault{Kind: nodetest.Status, Code: 403}, chain.BlockError},
 		{"too large", nodetest.Fault{Kind: nodetest.RPCError, Code: -32003}, chain.BlockError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
