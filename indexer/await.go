@@ -13,6 +13,7 @@ const (
 	foreignEvery = 5 * time.Second  // how often a source that serves another chain is looked at
 	mostToldWait = 15 * time.Minute // however long a node says that it wants to be left alone
 	roomEvery    = 5 * time.Second  // how often a full disk is looked at
+	failingEvery = time.Second      // at least, before a source that fails again as soon as it answers is asked
 )
 
 // endpointFailed reports whether an error is of the source, not of a block or
@@ -26,6 +27,9 @@ func endpointFailed(err error) bool {
 func (x *Indexer) await(ctx context.Context, cause error) error {
 	x.log.Warn("waiting for the node", "err", cause)
 	x.setState("waiting for the node: " + cause.Error())
+	if err := pause(ctx, time.Until(x.awaited.Add(failingEvery))); err != nil {
+		return err
+	}
 	err := cause
 	for err != nil {
 		if ctx.Err() != nil {
