@@ -28,6 +28,8 @@ func child(name string) error {
 	switch name {
 	case "hold":
 		return hold(ctx, path)
+	case "read":
+		return read(ctx, path)
 	case "work":
 		return work(ctx, path)
 	}

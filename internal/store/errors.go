@@ -20,8 +20,6 @@ var (
 	ErrNewer = schema.ErrNewer
 	// ErrCorrupt: SQLite can't make sense of the file.
 	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
-	// ErrFull: the disk is full. The transaction left no trace.
-	ErrFull = errors.New("disk is full")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store is closed")
 	// ErrNoChain: the file is new and has no identity yet.
@@ -30,6 +28,20 @@ var (
 	ErrObsolete = errors.New("the block is no longer missing")
 	// ErrNotFound: the file has no such row.
 	ErrNotFound = errors.New("not in the file")
+)
+
+// A NoRoom says why nothing can be written for now. The transaction left no
+// trace; whoever waits and tries it again will get through.
+type NoRoom string
+
+func (e NoRoom) Error() string { return string(e) }
+
+const (
+	// ErrFull: the disk is full, or as full as it may become.
+	ErrFull = NoRoom("disk is full")
+	// ErrHeld: a reader of another program's keeps the -wal from being taken
+	// into the file.
+	ErrHeld = NoRoom("a reader holds the -wal")
 )
 
 // A ForkError says that a block does not fit a stored neighbour. Nothing was

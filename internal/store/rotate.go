@@ -60,7 +60,7 @@ func (w *writer) rotate(path, mark string) (aside string, readers *sql.DB, err e
 }
 
 func (w *writer) reopen(ctx context.Context, path string, isNew bool) (err error) {
-	if w.db, err = sql.Open("sqlite", dsn(path, "rwc", "busy_timeout(5000)")); err != nil {
+	if w.db, err = sql.Open("sqlite", dsn(path, "rwc", fmt.Sprintf("busy_timeout(%d)", busyWait))); err != nil {
 		return err
 	}
 	w.statements = make(map[string]*sql.Stmt)

@@ -58,7 +58,7 @@ func open(ctx context.Context, path string, lock *lock) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(path, "rwc", "busy_timeout(5000)"))
+	db, err := sql.Open("sqlite", dsn(path, "rwc", fmt.Sprintf("busy_timeout(%d)", busyWait)))
 	if err != nil {
 		return nil, err
 	}
