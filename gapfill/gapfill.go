@@ -26,7 +26,7 @@ const atOnce = 16
 // slept, is noticed.
 const longestSleep = 30 * time.Second
 
-// Waits of a worker that can't go on: when the disk is full, and at least before
+// Waits of a worker that can't go on: when there is no room, and at least before
 // an endpoint that failed twice in a row is asked again.
 const (
 	roomEvery    = 5 * time.Second
@@ -37,7 +37,7 @@ const (
 // A Worker retries missing blocks. It is safe for concurrent use.
 type Worker struct {
 	// Room, if set before Run, is asked before each write. While it returns an
-	// error that wraps [store.ErrFull], nothing is written.
+	// error that wraps a [store.NoRoom], nothing is written.
 	Room func() error
 
 	store   *store.Store
@@ -49,8 +49,9 @@ type Worker struct {
 	wake    chan struct{} // buffered, 1: the head of the queue may have changed
 	failing bool          // the last retry failed at the endpoint; Run's own
 
-	mu    sync.Mutex // guards queue
-	queue *queue
+	mu     sync.Mutex // guards what follows
+	queue  *queue
+	paused error // why nothing can be written now
 }
 
 // New makes a worker and its queue from the rows of failed_blocks. index is
@@ -121,6 +122,22 @@ func (w *Worker) RetryAll() {
 	defer w.mu.Unlock()
 	w.queue.allDue(time.Now())
 	w.poke()
+}
+
+// Paused says why nothing can be written now, which is a [store.NoRoom]; it is
+// nil if it can.
+func (w *Worker) Paused() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.paused
+}
+
+// setPaused gives what it said before.
+func (w *Worker) setPaused(why error) (before error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	before, w.paused = w.paused, why
+	return before
 }
 
 // poke wakes the worker. The queue's lock is held.
@@ -244,10 +261,11 @@ func (w *Worker) awaitEndpoint(ctx context.Context, cause error) error {
 	return nil
 }
 
-// write carries out a transaction. While the disk is full it waits, and then
+// write carries out a transaction. While there is no room it waits, and then
 // tries it again.
 func (w *Worker) write(ctx context.Context, transaction func() error) error {
-	for told := false; ; told = true {
+	defer w.setPaused(nil)
+	for {
 		var err error
 		if w.Room != nil {
 			err = w.Room()
@@ -255,11 +273,11 @@ func (w *Worker) write(ctx context.Context, transaction func() error) error {
 		if err == nil {
 			err = transaction()
 		}
-		if !errors.Is(err, store.ErrFull) {
+		if !errors.As(err, new(store.NoRoom)) {
 			return err
 		}
-		if !told {
-			w.log.Error("disk is full; retries go on when there is room", "err", err)
+		if w.setPaused(err) == nil {
+			w.log.Error("retries pause until there is room", "err", err)
 		}
 		if err := sleep(ctx, roomEvery); err != nil {
 			return err

@@ -12,7 +12,7 @@ import (
 const (
 	foreignEvery = 5 * time.Second  // how often a source that serves another chain is looked at
 	mostToldWait = 15 * time.Minute // however long a node says that it wants to be left alone
-	roomEvery    = 5 * time.Second  // how often a full disk is looked at
+	roomEvery    = 5 * time.Second  // how often it is looked whether there is room
 	failingEvery = time.Second      // at least, before a source that fails again as soon as it answers is asked
 )
 
@@ -135,17 +135,24 @@ func (x *Indexer) room() error {
 	return x.options.Room()
 }
 
-// awaitRoom waits for a moment, before it is tried again to write to a full
-// disk. A run that has an end does not wait.
-func (x *Indexer) awaitRoom(ctx context.Context, full error) error {
-	const state = "disk is full"
+// awaitRoom waits for a moment, before it is tried again to write where there
+// was no room. A run that has an end does not wait.
+func (x *Indexer) awaitRoom(ctx context.Context, why store.NoRoom, err error) error {
 	if x.options.Until != nil {
-		return full
+		return err
 	}
-	if x.setState(state) != state {
-		x.log.Error("disk is full; indexing goes on when there is room", "err", full)
+	x.setState(why.Error())
+	if x.setPaused(err) == nil {
+		x.log.Error("indexing pauses until there is room", "err", err)
 	}
 	return pause(ctx, roomEvery)
+}
+
+// goesOn notes that nothing waits for room any more.
+func (x *Indexer) goesOn() {
+	if x.setPaused(nil) != nil {
+		x.log.Info("there is room again")
+	}
 }
 
 // sure makes sure that something is true for longer than a node takes to start

@@ -186,8 +186,8 @@ func countRows(entries []store.Entry) (rows int) {
 	return rows
 }
 
-// commit writes entries and tells of them afterwards. It waits while the disk is
-// full, and looks below gaps anew each time.
+// commit writes entries and tells of them afterwards. It waits while there is no
+// room, and looks below gaps anew each time.
 func (x *Indexer) commit(ctx context.Context, entries []store.Entry) error {
 	for {
 		if err := x.refresh(ctx); err != nil { // others fill and displace
@@ -214,11 +214,11 @@ func (x *Indexer) commit(ctx context.Context, entries []store.Entry) error {
 }
 
 // commitFailed says whether a commit that failed is not to be tried again.
-// Where the disk was full it first waits. Below a gap a block may have come in,
+// Where there was no room it first waits. Below a gap a block may have come in,
 // or gone, since the commit was prepared.
 func (x *Indexer) commitFailed(ctx context.Context, err error, below *store.Anchor) error {
-	if errors.Is(err, store.ErrFull) {
-		return x.awaitRoom(ctx, err)
+	if why, ok := errors.AsType[store.NoRoom](err); ok {
+		return x.awaitRoom(ctx, why, err)
 	}
 	if failed := x.refresh(context.WithoutCancel(ctx)); failed != nil {
 		return errors.Join(err, failed)
@@ -244,6 +244,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 	}
 	x.metrics.committed(len(entries)-len(failures), time.Since(started))
 	x.setNext()
+	x.goesOn()
 	if len(failures) > 0 {
 		x.options.Failed(failures...)
 	}

@@ -60,7 +60,7 @@ type Options struct {
 	// outage, at times more than once.
 	Recovered func()
 	// Room, if set, is asked before each commit. While it returns an error that
-	// wraps [store.ErrFull], nothing is committed.
+	// wraps a [store.NoRoom], nothing is committed.
 	Room func() error
 }
 
@@ -255,6 +255,7 @@ func (x *Indexer) lookAtHead(ctx context.Context) error {
 // idle does what can wait until there is nothing else to do, and says when to
 // look again.
 func (x *Indexer) idle(ctx context.Context) time.Duration {
+	x.goesOn()
 	_, again := x.silent()
 	again = max(again, time.Millisecond)
 	if wait := x.keepFinality(ctx); wait > 0 {

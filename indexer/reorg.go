@@ -152,13 +152,14 @@ func (x *Indexer) still(ctx context.Context, head *chain.Header, wait time.Durat
 // returns it if it ends the run.
 func (x *Indexer) unclear(ctx context.Context, err error) (time.Duration, error) {
 	_, foreign := errors.AsType[*store.IdentityError](err)
+	var why store.NoRoom
 	switch {
 	case ctx.Err() != nil:
 		return 0, context.Cause(ctx)
 	case foreign || endpointFailed(err):
 		return atOnce, x.await(ctx, err)
-	case errors.Is(err, store.ErrFull):
-		return atOnce, x.awaitRoom(ctx, err)
+	case errors.As(err, &why):
+		return atOnce, x.awaitRoom(ctx, why, err)
 	case errors.Is(err, errMoving) || errors.As(err, new(*chain.Error)) || errors.As(err, new(*store.ForkError)):
 		x.log.Debug("look again", "err", err)
 		return lookAgain, nil
@@ -288,7 +289,7 @@ func (x *Indexer) rewind(ctx context.Context, ancestor *store.Anchor, hashes []c
 // rewindFailed gives the reason why a rewind failed, which may be that the
 // ancestor was displaced meanwhile.
 func (x *Indexer) rewindFailed(ctx context.Context, err error, ancestor *store.Anchor) error {
-	if errors.Is(err, store.ErrFull) || ctx.Err() != nil {
+	if errors.As(err, new(store.NoRoom)) || ctx.Err() != nil {
 		return err
 	}
 	now, failed := x.store.Highest(context.WithoutCancel(ctx), ancestor.Number)

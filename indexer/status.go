@@ -16,6 +16,7 @@ type Status struct {
 	HasHead    bool      // the source has said where its head is
 	AnsweredAt time.Time // last answer about the head; zero if there was none
 	Rate       float64   // blocks a second of late
+	Paused     error     // why nothing can be written for now: a store.NoRoom; nil if it can
 }
 
 // Lag is how many blocks of the chain are not yet stored or known to be
@@ -42,6 +43,15 @@ func (x *Indexer) setState(state string) (before string) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	before, x.status.State = x.status.State, state
+	return before
+}
+
+// setPaused says why nothing can be written now, or with nil that it can, and
+// gives what it said before.
+func (x *Indexer) setPaused(why error) (before error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	before, x.status.Paused = x.status.Paused, why
 	return before
 }
 
