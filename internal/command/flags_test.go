@@ -25,7 +25,7 @@ func TestRunFlags(t *testing.T) {
 	usual := func(change func(*options)) options {
 		o := options{
 			db: "gapless.db", urls: []string{defaultNode}, header: http.Header{}, wait: 10 * time.Minute,
-			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000,
+			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000, walLimit: 1_000_000_000,
 		}
 		change(&o)
 		return o

@@ -1,22 +1,61 @@
 package command
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"gapless/internal/store"
 )
 
-// room returns an error that wraps [store.ErrFull] while less is free on the
-// disk than is to stay free.
-func (s *service) room() error {
+// room returns an error that wraps a [store.NoRoom] while less is free on the
+// disk than is to stay free, or the -wal is larger than it may become.
+func (s *service) room(ctx context.Context) error {
 	free, known := freeDisk(filepath.Dir(s.store.Path()))
-	if !known || free >= s.minFree {
+	if known && free < s.minFree {
+		return fmt.Errorf("%w: %s are free, --min-free keeps %s", store.ErrFull, amount(free), amount(s.minFree))
+	}
+	if s.walLimit == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s are free, --min-free keeps %s", store.ErrFull, amount(free), amount(s.minFree))
+	err := s.store.DrainWAL(ctx, s.walLimit)
+	if errors.Is(err, store.ErrHeld) {
+		return fmt.Errorf("%w, which takes %s, and --wal-limit allows %s: another program reads %s and does not end its transaction; `fuser -v` and `lsof` tell which",
+			err, amount(fileSize(s.store.Path()+"-wal")), amount(s.walLimit), s.store.Path())
+	}
+	return err
+}
+
+// paused says why nothing can be written now, which is a [store.NoRoom]; nil if
+// it can.
+func (e *engine) paused() error {
+	if err := e.indexer.Status().Paused; err != nil {
+		return err
+	}
+	return e.worker.Paused()
+}
+
+// measureRoom adds what there is to be said of room to the metrics.
+func (s *service) measureRoom() {
+	gauge := func(name, help string, labels prometheus.Labels, read func() float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, read)
+	}
+	for reason, why := range map[string]store.NoRoom{"disk_full": store.ErrFull, "wal_held": store.ErrHeld} {
+		s.registry.MustRegister(gauge("gapless_paused", "Whether nothing can be written for now (1), by reason.",
+			prometheus.Labels{"reason": reason}, func() float64 {
+				if e := s.engine.Load(); e != nil && errors.Is(e.paused(), why) {
+					return 1
+				}
+				return 0
+			}))
+	}
+	s.registry.MustRegister(gauge("gapless_wal_bytes", "Size of the -wal beside the file.", nil,
+		func() float64 { return float64(fileSize(s.db + "-wal")) }))
 }
 
 // parseSize reads a number of bytes, perhaps with kB, MB, GB or TB.

@@ -48,6 +48,8 @@ usage: gapless run [flags]
   --on-reset WHAT       when the chain begins anew: rotate puts the file aside and begins a new
                         one, stop ends (rotate for nodes on this machine, stop elsewhere)
   --min-free SIZE       pause while less than this is free on the disk (256MB)
+  --wal-limit SIZE      pause while FILE-wal is larger because another program reads FILE and does
+                        not end its transaction; 0 for no limit (1GB)
   --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
                         (127.0.0.1:8600)
   --log-level LEVEL     debug, info, warn or error (info)
@@ -72,6 +74,7 @@ type runFlags struct {
 	retryBase     time.Duration
 	onReset       string
 	minFree       string
+	walLimit      string
 	listen        string
 	logLevel      string
 	logFormat     string
@@ -91,6 +94,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
 	flags.StringVar(&f.onReset, "on-reset", "", "")
 	flags.StringVar(&f.minFree, "min-free", "256MB", "")
+	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
@@ -136,6 +140,9 @@ func (f *runFlags) options() (o options, err error) {
 		return o, usagef("--verify: %w", err)
 	}
 	if o.minFree, err = parseSize("--min-free", f.minFree); err != nil {
+		return o, err
+	}
+	if o.walLimit, err = parseSize("--wal-limit", f.walLimit); err != nil {
 		return o, err
 	}
 	if o.listen, err = parseListen(f.listen); err != nil {

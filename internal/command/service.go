@@ -38,6 +38,7 @@ type options struct {
 	listen        string // host:port; empty for no HTTP
 	onReset       string // rotate or stop; empty for what suits the nodes
 	minFree       int64  // bytes that stay free on the disk
+	walLimit      int64  // bytes that the -wal may take; 0 for no limit
 	anyPort       bool   // take another port if that one is taken
 
 	// opened, if set, is called with the open file.
@@ -84,6 +85,7 @@ func newService(o options, out *console, log *slog.Logger) *service {
 		registry: prometheus.NewRegistry(), started: time.Now(), token: rand.Text(),
 	}
 	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	s.measureRoom()
 	return s
 }
 
@@ -243,13 +245,14 @@ func (s *service) start(ctx context.Context) (*engine, error) {
 // head, and what fails at the head is retried.
 func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, error) {
 	e := &engine{chain: id}
+	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
 		Delay:     s.backoff.Delay,
 		Failed:    func(f ...*chain.Failure) { e.worker.Schedule(f...) },
 		Rewound:   func(ancestor uint64) { e.worker.Rewound(ancestor) },
 		Recovered: func() { e.worker.RetryAll() },
-		Room:      s.room,
+		Room:      room,
 	}
 	if s.finished == nil {
 		o.Until = s.last
@@ -259,7 +262,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	if err != nil {
 		return nil, err
 	}
-	worker.Room = s.room
+	worker.Room = room
 	e.worker = worker
 	return e, nil
 }

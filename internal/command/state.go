@@ -48,6 +48,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 func (e *engine) describe(st *rest.Status) {
 	x := e.indexer.Status()
 	st.State, st.Rate = x.State, x.Rate
+	if why := e.paused(); why != nil {
+		st.State = "paused: " + why.Error()
+	}
 	if x.HasHead {
 		lag := x.Lag()
 		st.ChainHead, st.Lag = &x.ChainHead, &lag
@@ -76,8 +79,8 @@ const (
 	staleFar  = 3 * time.Minute
 )
 
-// ready says why the node's answers can't be relied on now. The age of the last
-// block does not matter: a chain may be idle.
+// ready says why the index can't be relied on now to be where the chain is. The
+// age of the last block does not matter: a chain may be idle.
 func (s *service) ready() error {
 	e := s.engine.Load()
 	if e == nil {
@@ -87,6 +90,9 @@ func (s *service) ready() error {
 		return errors.New("waiting for the node")
 	}
 	if err := s.down(); err != nil {
+		return err
+	}
+	if err := e.paused(); err != nil {
 		return err
 	}
 	if s.reached.Load() && s.finished == nil {

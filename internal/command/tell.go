@@ -171,7 +171,10 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time)
 	if lag := x.Lag(); lag > 0 && x.Rate > 0 {
 		parts = append(parts, span(toGo(lag, x.Rate))+" to go")
 	}
-	if strings.HasPrefix(x.State, "waiting") {
+	switch {
+	case x.Paused != nil:
+		parts = append(parts, "paused: "+x.Paused.Error())
+	case strings.HasPrefix(x.State, "waiting"):
 		parts = append(parts, x.State)
 	}
 	return strings.Join(parts, " · ")
