@@ -165,6 +165,7 @@ func (n *Node) ask(ctx context.Context, e *endpoint) (*description, error) {
 	}
 	if client.err == nil {
 		_ = json.Unmarshal(client.raw, &d.Client) // stays empty
+		d.Client = e.secrets.text(d.Client)       // a proxy may answer in the node's place
 	}
 	return d, e.askDevnet(ctx, d)
 }

@@ -25,6 +25,7 @@ func TestNothingTellsASecret(t *testing.T) {
 		name string
 		set  func(*nodetest.Node)
 	}{
+		{"echo in its name", func(n *nodetest.Node) { n.Client = echo }},
 		{"down", func(n *nodetest.Node) { n.Down = true }},
 		{"echo in an RPC error", func(n *nodetest.Node) {
 			n.Faults[1] = &nodetest.Fault{Kind: nodetest.RPCError, Message: echo}
@@ -56,9 +57,9 @@ func TestNothingTellsASecret(t *testing.T) {
 				})
 				results, err := n.Blocks(t.Context(), numbers(0, 3))
 				_, err2 := n.Head(t.Context())
-				_, err3 := n.Identity(t.Context())
+				id, err3 := n.Identity(t.Context())
 				metrics, _ := registry.Gather()
-				all := fmt.Sprintf("%v %v %v %v %+v %v", err, err2, err3, metrics, n.State(), log.String())
+				all := fmt.Sprintf("%v %v %v %v %v %+v %v", id, err, err2, err3, metrics, n.State(), log.String())
 				for _, r := range results {
 					all += fmt.Sprintf(" %v %+v", r.Err, r.Err)
 				}
