@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(folder)
 		os.Setenv("TMPDIR", folder)
+		defer startProxy()()
 		return m.Run()
 	}())
 }
