@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"gapless/internal/api/problem"
@@ -95,5 +96,8 @@ func change(ctx context.Context, db string, through func(*client) error, itself 
 	if err != nil {
 		return err
 	}
-	return errors.Join(itself(s), s.Close())
+	if err := (notice{ID: os.Getpid()}).leave(s.Path()); err != nil {
+		return errors.Join(err, s.Close())
+	}
+	return errors.Join(itself(s), withdraw(s.Path()), s.Close())
 }

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"log/slog"
 	"math"
 	"net"
-	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -61,10 +58,8 @@ and GAPLESS_RPC_HEADER (one a line).
 
 // runFlags are the flags of run as they were given.
 type runFlags struct {
+	nodeFlags
 	db            string
-	rpc           []string
-	rpcHeader     []string
-	rpcFile       string
 	from          string
 	until         string
 	wait          time.Duration
@@ -82,9 +77,7 @@ type runFlags struct {
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
 	dbFlag(flags, &f.db)
-	flags.StringArrayVar(&f.rpc, "rpc", nil, "")
-	flags.StringArrayVar(&f.rpcHeader, "rpc-header", nil, "")
-	flags.StringVar(&f.rpcFile, "rpc-file", "", "")
+	f.nodeFlags.register(flags)
 	flags.StringVar(&f.from, "from", "", "")
 	flags.StringVar(&f.until, "until", "", "")
 	flags.DurationVar(&f.wait, "wait", 10*time.Minute, "")
@@ -100,10 +93,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
 
-const (
-	defaultNode   = "http://127.0.0.1:8545"
-	defaultListen = "127.0.0.1:8600"
-)
+const defaultListen = "127.0.0.1:8600"
 
 func (a *app) runCommand(name, usage string) *cobra.Command {
 	var f runFlags
@@ -124,10 +114,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
 	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, confirmations: f.confirmations, backoff: gapfill.Backoff{Base: f.retryBase}}
-	if o.urls, err = f.urls(); err != nil {
-		return o, err
-	}
-	if o.header, err = parseHeader(f.rpcHeader); err != nil {
+	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
 	}
 	if o.from, err = parsePlace("--from", f.from, true); err != nil {
@@ -186,57 +173,6 @@ func (f *runFlags) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, &o))
 	}
 	return slog.New(slog.NewTextHandler(w, &o))
-}
-
-// urls gives the nodes of --rpc and --rpc-file, or the usual one. No error
-// repeats a URL: it may hold a key.
-func (f *runFlags) urls() ([]string, error) {
-	urls := f.rpc
-	if f.rpcFile != "" {
-		more, err := readLines(f.rpcFile)
-		if err != nil {
-			return nil, usagef("--rpc-file: %w", err)
-		}
-		if len(more) == 0 {
-			return nil, usagef("--rpc-file: there is no URL in %s", f.rpcFile)
-		}
-		urls = append(urls, more...)
-	}
-	if len(urls) == 0 {
-		urls = []string{defaultNode}
-	}
-	return urls, nil
-}
-
-// readLines gives the lines of a file that are not empty or comments.
-func readLines(path string) (lines []string, err error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	s := bufio.NewScanner(file)
-	for s.Scan() {
-		line := strings.TrimSpace(s.Text())
-		if line != "" && !strings.HasPrefix(line, "#") {
-			lines = append(lines, line)
-		}
-	}
-	return lines, s.Err()
-}
-
-// parseHeader reads 'Name: value' lines. No error repeats a value.
-func parseHeader(lines []string) (http.Header, error) {
-	header := make(http.Header)
-	for i, line := range lines {
-		name, value, ok := strings.Cut(line, ":")
-		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
-		if !ok || name == "" || value == "" || strings.ContainsAny(name, " \t\"(),/;<=>?@[\\]{}") || strings.ContainsAny(value, "\r\n\x00") {
-			return nil, usagef("--rpc-header: number %d is not of the form 'Name: value'", i+1)
-		}
-		header.Add(name, value)
-	}
-	return header, nil
 }
 
 // A place is a block number, or a distance from the head.

@@ -135,10 +135,8 @@ func (s *service) outcome(ctx context.Context, err error) error {
 
 // open opens the file and the page, and prepares to ask the node.
 func (s *service) open(ctx context.Context) (err error) {
-	if s.node, err = node.New(node.Options{
-		URLs: s.urls, Header: s.header, Rate: s.rate, Timeout: s.timeout, Logger: s.log, Metrics: s.registry,
-	}); err != nil {
-		return usagef("%w\na node is named as http://127.0.0.1:8545", err)
+	if err := s.openNode(); err != nil {
+		return err
 	}
 	if s.store, err = store.Open(ctx, s.db); err != nil {
 		return s.explainLock(err)
@@ -158,6 +156,17 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.tellStart()
+	return nil
+}
+
+// openNode prepares to ask the node.
+func (s *service) openNode() (err error) {
+	s.node, err = node.New(node.Options{
+		URLs: s.urls, Header: s.header, Rate: s.rate, Timeout: s.timeout, Logger: s.log, Metrics: s.registry,
+	})
+	if err != nil {
+		return usagef("%w\na node is named as http://127.0.0.1:8545", err)
+	}
 	return nil
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -17,34 +18,49 @@ const verifyUsage = `
 Prove from the file alone that it keeps its promises: every block is there or known to be missing,
 each with all that is in it, each the parent of the next, and every hash, root and sender
 computed again from the data. Writes nothing, unless told to repair; works beside a running
-gapless run. Exit code 4 if anything is wrong.
+gapless run. Exit code 4 if anything is wrong; after a repair 0 if it is not any more, and 3 if
+blocks are still missing.
 
 usage: gapless verify [flags]
 
-  --db FILE    the file (gapless.db)
-  --from N     the first block to look at; with --from or --to, blocks only and not the file
-               around them (the file's first)
-  --to N       the last block to look at (the file's last)
-  --repair     make blocks that are wrong missing, so that they are fetched anew: by gapless run if
-               it has the file, else when it starts
-  --json       print JSON
+  --db FILE        the file (gapless.db)
+  --from N         the first block to look at; with --from or --to, blocks only and not the file
+                   around them (the file's first)
+  --to N           the last block to look at (the file's last)
+  --repair         make blocks that are wrong missing and fetch them anew: through gapless run if it
+                   has the file, else from a node; what can't be had stays missing
+  --rpc URL        a node for that, as for gapless run (http://127.0.0.1:8545)
+  --rpc-header H   'Name: value' to send to it
+  --rpc-file FILE  nodes, one URL a line
+  --json           print JSON
 `
 
 func (a *app) verifyCommand() *cobra.Command {
 	var db, from, to string
 	var asJSON, repair bool
+	var nodes nodeFlags
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
 		v := verification{out: a.stdout, json: asJSON, progress: newConsole(a.stderr)}
 		if err := v.bounds(from, to); err != nil {
 			return err
 		}
-		err := v.file(ctx, db)
-		if repair && len(v.wrong) > 0 {
-			return errors.Join(err, a.repair(ctx, db, v.wrong))
+		o := options{db: db, onReset: resetStop, level: chain.Auto}
+		if err := nodes.into(&o); err != nil {
+			return err
 		}
-		return err
+		err := v.file(ctx, db)
+		if !repair || len(v.wrong) == 0 {
+			return err
+		}
+		repaired := a.repair(ctx, o, v.wrong)
+		if v.broken[store.Sound] > 0 {
+			return errors.Join(err, repaired) // SQLite's own faults are not to be repaired
+		}
+		return repaired
 	})
 	dbFlag(c.Flags(), &db)
+	nodes.register(c.Flags())
+	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isNodeFlag) }
 	c.Flags().BoolVar(&repair, "repair", false, "")
 	c.Flags().StringVar(&from, "from", "", "")
 	c.Flags().StringVar(&to, "to", "", "")

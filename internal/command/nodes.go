@@ -1,0 +1,88 @@
+package command
+
+import (
+	"bufio"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// nodeFlags are the flags that say which nodes are asked, as they were given.
+type nodeFlags struct {
+	rpc       []string
+	rpcHeader []string
+	rpcFile   string
+}
+
+const defaultNode = "http://127.0.0.1:8545"
+
+func (f *nodeFlags) register(flags *pflag.FlagSet) {
+	flags.StringArrayVar(&f.rpc, "rpc", nil, "")
+	flags.StringArrayVar(&f.rpcHeader, "rpc-header", nil, "")
+	flags.StringVar(&f.rpcFile, "rpc-file", "", "")
+}
+
+// isNodeFlag is a flag of those, or --db.
+func isNodeFlag(flag string) bool { return isDB(flag) || strings.HasPrefix(flag, "rpc") }
+
+// into makes of the flags what a service needs.
+func (f *nodeFlags) into(o *options) (err error) {
+	if o.urls, err = f.urls(); err != nil {
+		return err
+	}
+	o.header, err = parseHeader(f.rpcHeader)
+	return err
+}
+
+// urls gives the nodes of --rpc and --rpc-file, or the usual one. No error
+// repeats a URL: it may hold a key.
+func (f *nodeFlags) urls() ([]string, error) {
+	urls := f.rpc
+	if f.rpcFile != "" {
+		more, err := readLines(f.rpcFile)
+		if err != nil {
+			return nil, usagef("--rpc-file: %w", err)
+		}
+		if len(more) == 0 {
+			return nil, usagef("--rpc-file: there is no URL in %s", f.rpcFile)
+		}
+		urls = append(urls, more...)
+	}
+	if len(urls) == 0 {
+		urls = []string{defaultNode}
+	}
+	return urls, nil
+}
+
+// readLines gives the lines of a file that are not empty or comments.
+func readLines(path string) (lines []string, err error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	s := bufio.NewScanner(file)
+	for s.Scan() {
+		line := strings.TrimSpace(s.Text())
+		if line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	return lines, s.Err()
+}
+
+// parseHeader reads 'Name: value' lines. No error repeats a value.
+func parseHeader(lines []string) (http.Header, error) {
+	header := make(http.Header)
+	for i, line := range lines {
+		name, value, ok := strings.Cut(line, ":")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		if !ok || name == "" || value == "" || strings.ContainsAny(name, " \t\"(),/;<=>?@[\\]{}") || strings.ContainsAny(value, "\r\n\x00") {
+			return nil, usagef("--rpc-header: number %d is not of the form 'Name: value'", i+1)
+		}
+		header.Add(name, value)
+	}
+	return header, nil
+}
