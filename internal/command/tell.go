@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"gapless/indexer"
 	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 // tellStart says where everything is.
@@ -71,6 +73,10 @@ func (s *service) tellStop(ctx context.Context) error {
 		return nil
 	}
 	next, err := s.store.Next(context.WithoutCancel(ctx))
+	if errors.Is(err, store.ErrNoChain) { // the file was rotated just now
+		s.tellIdleStop()
+		return nil
+	}
 	if err != nil {
 		return err
 	}

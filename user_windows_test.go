@@ -1,0 +1,4 @@
+package main
+
+// becomeUser does nothing: there are no user ids.
+func becomeUser(string) error { return nil }
