@@ -14,6 +14,9 @@ import (
 var (
 	// ErrLocked: another process writes to the file.
 	ErrLocked = errors.New("another gapless has this file open for writing")
+	// ErrUnwritable: the file, its folder, or what SQLite keeps beside the file
+	// can't be written.
+	ErrUnwritable = errors.New("the file and its folder must be writable")
 	// ErrForeign: the file is another program's.
 	ErrForeign = schema.ErrForeign
 	// ErrNewer: the file's schema is newer than this program.
