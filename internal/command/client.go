@@ -90,11 +90,8 @@ func change(ctx context.Context, db string, through func(*client) error, itself 
 		return through(c)
 	}
 	s, err := store.Open(ctx, db)
-	if errors.Is(err, store.ErrLocked) {
-		return fmt.Errorf("%w, and does not answer; with --listen off it can't be told", err)
-	}
 	if err != nil {
-		return err
+		return explainOpen(err, db)
 	}
 	if err := (notice{ID: os.Getpid()}).leave(s.Path()); err != nil {
 		return errors.Join(err, s.Close())

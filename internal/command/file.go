@@ -23,6 +23,8 @@ func openFile(ctx context.Context, db string) (*store.Reader, error) {
 // withHint adds to an error of the file what can be done.
 func withHint(err error) error {
 	switch {
+	case errors.Is(err, store.ErrUnwritable):
+		return fmt.Errorf("%w\ngive yourself the right to write it, or name another file with --db; gapless keeps FILE-wal, FILE-shm and FILE.lock beside FILE", err)
 	case errors.Is(err, store.ErrForeign):
 		return fmt.Errorf("%w\nname another file with --db", err)
 	case errors.Is(err, store.ErrNewer):

@@ -2,8 +2,12 @@ package command
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
+
+	"gapless/internal/store"
 )
 
 // A notice is what a running process leaves in FILE.lock for the other
@@ -43,4 +47,18 @@ func readNotice(db string) (n notice, ok bool) {
 		return notice{}, false
 	}
 	return n, n.ID != 0
+}
+
+// explainOpen says who has the file, if it is taken, or else what to do about
+// an error of opening it for writing.
+func explainOpen(err error, db string) error {
+	path, _ := filepath.Abs(db) // was good enough to open
+	n, ok := readNotice(path)
+	if !errors.Is(err, store.ErrLocked) || !ok {
+		return withHint(err)
+	}
+	if n.Address == "" {
+		return fmt.Errorf("%w: process %d, which serves no page and can't be told anything: stop it first", err, n.ID)
+	}
+	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, db)
 }

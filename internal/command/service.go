@@ -4,11 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -139,7 +137,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.store, err = store.Open(ctx, s.db); err != nil {
-		return s.explainLock(err)
+		return explainOpen(err, s.db)
 	}
 	if s.opened != nil {
 		s.opened(s.store)
@@ -176,19 +174,6 @@ func (s *service) notice() notice {
 		n.Address, n.Token = s.page.address, s.token
 	}
 	return n
-}
-
-// explainLock says who has the file, if it is taken, or else what to do.
-func (s *service) explainLock(err error) error {
-	path, _ := filepath.Abs(s.db) // was good enough to open
-	n, ok := readNotice(path)
-	if !errors.Is(err, store.ErrLocked) || !ok {
-		return withHint(err)
-	}
-	if n.Address == "" {
-		return fmt.Errorf("%w: process %d", err, n.ID)
-	}
-	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, s.db)
 }
 
 // compareStart looks whether the file begins where --from says.
