@@ -205,7 +205,8 @@ CREATE TABLE failed_blocks (
     CHECK ((skip_reason IS NULL) = (skipped_at IS NULL))
 ) STRICT;
 
--- What happened to this file, one row for each commit.
+-- What happened to this file: a row for each run of blocks that a commit added, and for each other thing. Of the rows about
+-- blocks all but the newest 100,000 are merged where they follow on from each other; the last one's seq stands for all.
 CREATE TABLE journal (
     seq         INTEGER PRIMARY KEY,
     kind        TEXT    NOT NULL CHECK (kind IN ('blocks', 'failed', 'filled', 'reorg', 'reset')),

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gapless/internal/chain"
 	"gapless/internal/store"
@@ -320,26 +321,53 @@ func TestJournal(t *testing.T) {
 	}
 }
 
-// Rows of kind blocks are dropped once they are old, however many rows a
-// commit adds.
-func TestJournalIsPruned(t *testing.T) {
+// Rows of kind blocks are merged once they are old, where they follow on from
+// each other.
+func TestJournalIsMerged(t *testing.T) {
 	t.Parallel()
-	s := newStore(t, 0, stored(t, 0, 3))
+	s := newStore(t, 0)
 	_, err := s.Writer().ExecContext(t.Context(), `INSERT INTO journal (kind, at, first_block, last_block)
-		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 101998)
-		SELECT iif(i = 50, 'filled', 'blocks'), 0, 0, 3 FROM n`)
+		WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100999)
+		SELECT CASE WHEN i = 100999 THEN 'reorg' WHEN i IN (50, 700) THEN 'filled' ELSE 'blocks' END,
+			0, iif(i = 100999, 0, iif(i > 900, i + 7, i)), iif(i > 900, i + 7, i) FROM n`)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Sequence numbers 102000 and 102001: the thousand is not the last of them.
-	if err := s.Commit(t.Context(), slices.Concat(stored(t, 4, 4), missing(5, 5))); err != nil {
-		t.Fatal(err)
+	commit := func(last uint64) {
+		next, err := s.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := next; n <= last; n++ {
+			if err := s.Commit(t.Context(), stored(t, n, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
-	rows, err := s.JournalAfter(t.Context(), 0, 2)
-	if err != nil {
-		t.Fatal(err)
+	commit(0) // 101000
+	want := []store.JournalRow{
+		{Seq: 49, Kind: "blocks", First: 1, Last: 49},
+		{Seq: 50, Kind: "filled", First: 50, Last: 50},
+		{Seq: 699, Kind: "blocks", First: 51, Last: 699},
+		{Seq: 700, Kind: "filled", First: 700, Last: 700},
+		{Seq: 900, Kind: "blocks", First: 701, Last: 900},
+		{Seq: 1000, Kind: "blocks", First: 908, Last: 1007},
+		{Seq: 1001, Kind: "blocks", First: 1008, Last: 1008},
 	}
-	if rows[0].Kind != "filled" || rows[1].Seq != 2002 {
-		t.Errorf("the journal begins with %v", rows)
+	same := func() {
+		t.Helper()
+		rows, err := s.JournalAfter(t.Context(), 0, len(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, rows, cmpopts.IgnoreFields(store.JournalRow{}, "At")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
 	}
+	same()
+	commit(999)
+	same()
+	commit(1000) // 102000
+	want[5], want[6] = store.JournalRow{Seq: 2000, Kind: "blocks", First: 908, Last: 2007}, store.JournalRow{Seq: 2001, Kind: "blocks", First: 2008, Last: 2008}
+	same()
 }

@@ -17,13 +17,16 @@ const (
 	kindReset  = "reset"
 )
 
-// journalKept is how many rows of kind blocks are kept, at least.
-const journalKept = 100_000
+// journalKept is how many rows are kept as they were written, at least. Past
+// them, rows of kind blocks are merged, so many rows at a time.
+const (
+	journalKept  = 100_000
+	journalMerge = 1000
+)
 
 // journalEntries adds a row for each run of blocks and for each failure.
 func (w *writer) journalEntries(entries []Entry) error {
-	added := int64(0)
-	for i := 0; i < len(entries); added++ {
+	for i := 0; i < len(entries); {
 		run := i
 		for run < len(entries) && entries[run].Block != nil {
 			run++
@@ -41,7 +44,7 @@ func (w *writer) journalEntries(entries []Entry) error {
 			return err
 		}
 	}
-	return w.pruneJournal(added)
+	return nil
 }
 
 // failedDetail is the journal's JSON for a failure.
@@ -64,21 +67,70 @@ func (w *writer) journal(kind string, first, last uint64, detail any) error {
 		}
 		text = string(encoded)
 	}
-	return w.exec(`INSERT INTO journal (kind, at, first_block, last_block, detail) VALUES (?, ?, ?, ?, ?)`,
-		kind, now(), int64(first), int64(last), text)
+	var seq int64
+	_, err := w.get(`INSERT INTO journal (kind, at, first_block, last_block, detail) VALUES (?, ?, ?, ?, ?) RETURNING seq`,
+		[]any{kind, now(), int64(first), int64(last), text}, []any{&seq})
+	if err == nil && seq > journalKept && seq%journalMerge == 0 {
+		err = w.mergeJournal(seq - journalKept)
+	}
+	return err
 }
 
-// pruneJournal drops old rows of kind blocks, which only repeat what blocks
-// says. It works once in a while, so that most commits pay nothing.
-func (w *writer) pruneJournal(added int64) error {
-	var last int64
-	if _, err := w.get(`SELECT IFNULL(MAX(seq), 0) FROM journal`, nil, []any{&last}); err != nil {
+// A blocksRow is a row of kind blocks.
+type blocksRow struct{ seq, first, last int64 }
+
+// mergeJournal makes one row of neighbours of kind blocks, up to a sequence
+// number: the last of them, which then stands for all. Whoever has got to one of
+// the others is told of some blocks again, and misses none.
+func (w *writer) mergeJournal(last int64) error {
+	rows, err := w.blocksRows(last-journalMerge, last)
+	if err != nil {
 		return err
 	}
-	if last%1000 >= added || last <= journalKept {
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && rows[n].seq == rows[n-1].seq+1 && rows[n].first == rows[n-1].last+1 {
+			n++
+		}
+		if err := w.mergeRows(rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// blocksRows gives the rows of kind blocks that have sequence numbers from
+// first, or follow on from each other there, to last.
+func (w *writer) blocksRows(first, last int64) (found []blocksRow, err error) {
+	s, err := w.prepared(`SELECT seq, first_block, last_block FROM journal WHERE kind = ? AND seq BETWEEN ? AND ? ORDER BY seq`)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.Query(kindBlocks, first, last)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var r blocksRow
+		if err := rows.Scan(&r.seq, &r.first, &r.last); err != nil {
+			return nil, err
+		}
+		found = append(found, r)
+	}
+	return found, rows.Err()
+}
+
+func (w *writer) mergeRows(rows []blocksRow) error {
+	first, last := rows[0], rows[len(rows)-1]
+	if first == last {
 		return nil
 	}
-	return w.exec(`DELETE FROM journal WHERE kind = ? AND seq <= ?`, kindBlocks, last-journalKept)
+	if err := w.exec(`DELETE FROM journal WHERE seq >= ? AND seq < ?`, first.seq, last.seq); err != nil {
+		return err
+	}
+	return w.exec(`UPDATE journal SET first_block = ? WHERE seq = ?`, first.first, last.seq)
 }
 
 // A JournalRow is one thing that happened to the file.
