@@ -387,8 +387,8 @@ func TestEventsReset(t *testing.T) {
 	f.expect(next, f.id(2), "blocks", `"first_block":11`)
 }
 
-// A client whose next events were pruned is told to begin anew.
-func TestEventsPruned(t *testing.T) {
+// A client whose next events were merged is told of all that is in them.
+func TestEventsMerged(t *testing.T) {
 	f := newFixture(t)
 	f.commit(10)
 	f.commit(11)
@@ -398,11 +398,37 @@ func TestEventsPruned(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	if _, err := db.Exec(`DELETE FROM journal WHERE seq = 2`); err != nil {
+	for _, query := range []string{`DELETE FROM journal WHERE seq = 2`, `UPDATE journal SET first_block = 11 WHERE seq = 3`} {
+		if _, err := db.Exec(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.expect(f.listen(f.id(1)), f.id(3), "blocks", `"first_block":11,"last_block":12}`)
+	f.expect(f.listen(f.id(2)), f.id(3), "blocks", `"first_block":11,"last_block":12}`)
+}
+
+// When the file is rotated, those who listen hear of it and go on with the new
+// one, however far its journal is; so do those who come later with an old id.
+func TestEventsRotated(t *testing.T) {
+	f := newFixture(t)
+	for n := range uint64(5) {
+		f.commit(n)
+	}
+	old, next := f.id(5), f.listen("")
+	before, err := f.store.Identity(t.Context())
+	if err != nil {
 		t.Fatal(err)
 	}
-	f.expect(f.listen(f.id(1)), f.id(3), "reset", "too old")
-	f.expect(f.listen(f.id(2)), f.id(3), "blocks", `"first_block":12`)
+	if _, err := f.store.Rotate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.store.Identify(t.Context(), before); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(3)
+	f.expect(next, f.id(1), "reset", `"detail":{"file":"chain-`)
+	f.expect(next, f.id(2), "blocks", `"first_block":0,"last_block":3}`)
+	f.expect(f.listen(old), f.id(2), "reset", "of another file")
 }
 
 // Streams end with the server, and do not hold it up.

@@ -3,13 +3,17 @@
 //
 // An event is a row of the file's journal, so that it is told after its commit
 // and never taken back. Its id is <epoch of the file>-<seq of the row>, and a
-// client that comes back with it misses nothing.
+// client that comes back with it misses nothing, however long it was away: rows
+// about blocks are merged when they are old, and not dropped. When the file is
+// rotated, streams go on with the new one from its begin, which is its row of
+// kind reset.
 package events
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -112,38 +116,28 @@ func (s *stream) open(ctx context.Context, last string) error {
 		s.pending.WriteString(": from now on\n\n")
 		return nil
 	}
-	why, from, err := s.resume(ctx, last, end)
-	switch {
-	case err != nil:
-		return err
-	case why != "":
+	why, from := s.resume(last, end)
+	if why != "" {
 		s.reset(why)
-	default:
-		s.seq = from
+		return nil
 	}
+	s.seq = from
 	return nil
 }
 
 // resume finds where the client was, or says why the stream can't go on there.
-func (s *stream) resume(ctx context.Context, last string, end int64) (why string, from int64, err error) {
+func (s *stream) resume(last string, end int64) (why string, from int64) {
 	epoch, number, _ := strings.Cut(last, "-")
 	seq, err := strconv.ParseInt(number, 10, 64)
 	switch {
 	case err != nil || seq < 0:
-		return "the id is not one of gapless", 0, nil
+		return "the id is not one of gapless", 0
 	case epoch != s.epoch:
-		return "the id is of another file", 0, nil
+		return "the id is of another file", 0
 	case seq > end:
-		return "the id is of a later state of the file", 0, nil
+		return "the id is of a later state of the file", 0
 	}
-	rows, err := s.store.JournalAfter(ctx, seq, 1)
-	if err != nil {
-		return "", 0, err
-	}
-	if len(rows) > 0 && rows[0].Seq != seq+1 {
-		return "the id is too old, events after it were dropped", 0, nil
-	}
-	return "", seq, nil
+	return "", seq
 }
 
 // reset tells the client to begin anew: what it knows may be wrong.
@@ -188,6 +182,9 @@ func (s *stream) read(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if other, err := s.rotated(ctx); other || err != nil {
+		return other, err // the rows are of which file?
+	}
 	for _, row := range rows {
 		data, err := json.Marshal(event{row.At.UTC(), row.First, row.Last, json.RawMessage(row.Detail)})
 		if err != nil {
@@ -197,6 +194,21 @@ func (s *stream) read(ctx context.Context) (more bool, err error) {
 		s.seq = row.Seq
 	}
 	return len(rows) == batch, nil
+}
+
+// rotated reports whether there is another file in the place of the stream's,
+// and if so begins with it.
+func (s *stream) rotated(ctx context.Context) (bool, error) {
+	id, err := s.store.Identity(ctx)
+	if errors.Is(err, store.ErrNoChain) {
+		return false, nil // nothing was written to the new file either
+	}
+	epoch := fmt.Sprintf("%x", id.Epoch)
+	if err != nil || epoch == s.epoch {
+		return false, err
+	}
+	s.epoch, s.seq = epoch, 0
+	return true, nil
 }
 
 // send writes what is pending. A client that does not read in time is dropped,
