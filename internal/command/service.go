@@ -208,6 +208,7 @@ func (s *service) work(ctx context.Context) error {
 		g.Go(func() error { return e.worker.Run(ctx) })
 		g.Go(func() error { return s.finish(ctx) })
 		g.Go(func() error { return s.audit(ctx, e) })
+		g.Go(func() error { return s.watchClock(ctx, e) })
 		g.Go(func() error { return s.tellProgress(ctx, e) })
 		return nil
 	})
