@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"sync"
@@ -41,6 +42,8 @@ type bench struct {
 	fetched   func() // called after each fetch, before its blocks are committed
 	committed func() // called after each commit of a failure, before anyone is told
 
+	transport http.RoundTripper // in the place of fake
+
 	store   *store.Store
 	indexer *indexer.Indexer
 	worker  *gapfill.Worker
@@ -59,7 +62,10 @@ func newBench(t *testing.T, c *recorded.Chain) *bench {
 func (b *bench) start() {
 	b.t.Helper()
 	ctx := context.WithoutCancel(b.t.Context())
-	n, err := node.New(node.Options{URLs: []string{b.url}, Transport: b.fake})
+	if b.transport == nil {
+		b.transport = b.fake
+	}
+	n, err := node.New(node.Options{URLs: []string{b.url}, Transport: b.transport})
 	b.must(err)
 	id, err := n.Identity(ctx)
 	b.must(err)
