@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,7 @@ type service struct {
 	reached atomic.Bool
 	engine  atomic.Pointer[engine]
 	waiting atomic.Pointer[string] // why there is no engine yet
+	hinted  sync.Once              // of --verify warn
 }
 
 // An engine is what indexes. There is one once the node has said which chain it
@@ -243,8 +245,11 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
-		Delay:     s.backoff.Delay,
-		Failed:    func(f ...*chain.Failure) { e.worker.Schedule(f...) },
+		Delay: s.backoff.Delay,
+		Failed: func(f ...*chain.Failure) {
+			e.worker.Schedule(f...)
+			s.hintDevnet(id, f)
+		},
 		Rewound:   func(ancestor uint64) { e.worker.Rewound(ancestor) },
 		Recovered: func() { e.worker.RetryAll() },
 		Room:      room,

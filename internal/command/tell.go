@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,6 +62,19 @@ func (s *service) tellReset(aside string) {
 	}
 	s.out.endProgress()
 	s.out.printf("reset the chain began anew; the file of the old one is %s\n", aside)
+}
+
+// hintDevnet says once what to do when blocks of a development node are refused
+// only because it is not on this machine: in a container of it, for example.
+func (s *service) hintDevnet(id chain.Identity, failures []*chain.Failure) {
+	wrong := slices.ContainsFunc(failures, func(f *chain.Failure) bool { return f.Class == chain.Invalid })
+	if !wrong || s.level != chain.Auto || id.Loopback || !isDevnet(id.Client) {
+		return
+	}
+	s.hinted.Do(func() {
+		s.log.Warn("blocks of a development node that is not on this machine can't be proved right, and are refused; "+
+			"if it is yours, --verify warn stores them with a note, and --on-reset rotate follows its restarts", "client", id.Client)
+	})
 }
 
 // tellStop says where the index stands at the end. ctx may have ended.
