@@ -5,7 +5,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,11 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/e2e/nodes"
 	"gapless/internal/store"
@@ -42,38 +41,82 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// A gapless is a running program with its file.
+// A gapless is a running program with its file. Its methods are for one
+// goroutine.
 type gapless struct {
 	t    *testing.T
+	ctx  context.Context // ends with the test or its time
 	db   string
 	args []string
-	cmd  *exec.Cmd
-	log  *bytes.Buffer
+	log  *output
+
+	mu  sync.Mutex // guards cmd
+	cmd *exec.Cmd
 }
+
+// testLimit is the time that a test has once the program runs, unless it says
+// otherwise.
+const testLimit = 3 * time.Minute
 
 // run starts `gapless run` for a node; it is killed at the end of the test.
 func run(t *testing.T, url string, args ...string) *gapless {
+	t.Helper()
+	return runFor(t, testLimit, url, args...)
+}
+
+// runFor is run for a test that has another limit. When it is over, the test
+// fails: the program is killed, and what waits for it gives up.
+func runFor(t *testing.T, limit time.Duration, url string, args ...string) *gapless {
+	t.Helper()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), limit, fmt.Errorf("the test took over %v", limit))
 	g := &gapless{
-		t: t, db: filepath.Join(t.TempDir(), "gapless.db"),
+		t: t, ctx: ctx, db: filepath.Join(t.TempDir(), "gapless.db"), log: new(output),
 		args: append([]string{"--rpc", url, "--retry-base", "200ms", "--listen", "off"}, args...),
 	}
+	stop := context.AfterFunc(ctx, g.kill)
 	g.start()
 	t.Cleanup(func() {
+		stop()
+		if err := context.Cause(ctx); errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		cancel()
 		g.kill()
 		if t.Failed() {
-			t.Logf("log of gapless:\n%s", tail(g.log.Bytes()))
+			t.Logf("log of gapless:\n%s", g.log.tail())
 		}
 	})
 	return g
 }
 
-func tail(b []byte) []byte { return b[max(0, len(b)-8000):] }
+// An output is what a program writes, while it does.
+type output struct {
+	mu   sync.Mutex // guards text
+	text []byte
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.text = append(o.text, p...)
+	return len(p), nil
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return string(o.text)
+}
+
+func (o *output) tail() string {
+	s := o.String()
+	return s[max(0, len(s)-12000):]
+}
 
 func (g *gapless) start() {
 	g.t.Helper()
-	if g.log == nil {
-		g.log = new(bytes.Buffer)
-	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.cmd = exec.Command(binary, append([]string{"run", "--db", g.db}, g.args...)...)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	if err := g.cmd.Start(); err != nil {
@@ -83,10 +126,19 @@ func (g *gapless) start() {
 
 // kill ends the program as a power cut does.
 func (g *gapless) kill() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	if g.cmd.ProcessState == nil {
 		_ = g.cmd.Process.Kill()
 		_ = g.cmd.Wait()
 	}
+}
+
+// crash kills the program and starts it again.
+func (g *gapless) crash() {
+	g.t.Helper()
+	g.kill()
+	g.start()
 }
 
 // interrupt ends the program as Ctrl-C does, and gives its exit code.
@@ -95,14 +147,34 @@ func (g *gapless) interrupt() int {
 	return g.wait()
 }
 
+// wait gives the exit code of a program that ends by itself.
 func (g *gapless) wait() int {
-	_ = g.cmd.Wait()
+	ended := make(chan struct{})
+	go func() {
+		_ = g.cmd.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-g.ctx.Done():
+		_ = g.cmd.Process.Kill()
+		<-ended
+	}
 	return g.cmd.ProcessState.ExitCode()
+}
+
+// stop ends the program and proves the file.
+func (g *gapless) stop() {
+	g.t.Helper()
+	if code := g.interrupt(); code != 0 {
+		g.t.Errorf("exit code %d", code)
+	}
+	g.verify()
 }
 
 // read opens the file beside the program.
 func (g *gapless) read(f func(*store.Reader) error) error {
-	r, err := store.OpenReader(g.t.Context(), g.db)
+	r, err := store.OpenReader(g.ctx, g.db)
 	if err != nil {
 		return err
 	}
@@ -110,107 +182,73 @@ func (g *gapless) read(f func(*store.Reader) error) error {
 }
 
 // verify runs `gapless verify`.
-func (g *gapless) verify() {
-	g.t.Helper()
-	out, err := exec.Command(binary, "verify", "--db", g.db).CombinedOutput()
-	if err != nil {
-		g.t.Fatalf("verify: %v\n%s", err, out)
+func (g *gapless) verify() { verify(g.t, g.db) }
+
+func verify(t *testing.T, db string) {
+	t.Helper()
+	out, err := exec.Command(binary, "verify", "--db", db).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "0 faults") {
+		t.Fatalf("verify: %v\n%s", err, out)
 	}
-	g.t.Logf("%s", out)
+	t.Logf("%s", out)
 }
 
-// eventually waits until f has no error.
-func eventually(t *testing.T, f func() error) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+// eventually waits until f has no error, and gives the time that it took.
+func (g *gapless) eventually(f func() error) time.Duration {
+	g.t.Helper()
+	began := time.Now()
 	for {
 		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
+		switch {
+		case err == nil:
+			return time.Since(began)
+		case g.ctx.Err() != nil:
+			g.t.Fatalf("%v: %v", context.Cause(g.ctx), err)
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
 }
 
-// follows waits until the file has the node's chain up to its head, and that it
-// is equal to it.
-func (g *gapless) follows(n *nodes.Node) {
+// follows waits until the file has the node's chain up to its head, makes sure
+// that it is equal to it, and gives the time that it took until the heads were
+// the same.
+func (g *gapless) follows(n *nodes.Node) time.Duration {
 	g.t.Helper()
-	eventually(g.t, func() error { return g.read(func(r *store.Reader) error { return atHead(g.t.Context(), r, n) }) })
-	if err := g.read(func(r *store.Reader) error { return equal(g.t.Context(), r, n) }); err != nil {
+	took := g.eventually(func() error {
+		return g.read(func(r *store.Reader) error { return atHead(g.ctx, r, n) })
+	})
+	if err := g.read(func(r *store.Reader) error { return equal(g.ctx, r, n) }); err != nil {
 		g.t.Fatal(err)
 	}
+	return took
 }
 
-// atHead says why the file does not end with the node's head, if so.
-func atHead(ctx context.Context, r *store.Reader, n *nodes.Node) error {
-	var head struct{ Number, Hash string }
-	if err := call(ctx, n, &head, "eth_getBlockByNumber", "latest", false); err != nil {
-		return err
-	}
-	latest, err := r.Latest(ctx)
-	if err != nil {
-		return err
-	}
-	if latest == nil || latest.Hash.Hex() != head.Hash {
-		return fmt.Errorf("the file ends with %+v, the node with %+v", latest, head)
-	}
-	missing, err := r.FailedFrom(ctx, 0, 1)
-	if len(missing) > 0 {
-		return fmt.Errorf("missing: %+v", missing)
-	}
-	return err
-}
-
-// equal compares every stored block with the node's answers.
-func equal(ctx context.Context, r *store.Reader, n *nodes.Node) error {
-	next, err := r.Next(ctx)
-	if err != nil {
-		return err
-	}
-	id, err := r.Identity(ctx)
-	if err != nil {
-		return err
-	}
-	for number := id.Start; number < next; number++ {
-		b, err := r.Block(ctx, number)
-		if err != nil {
-			return err
-		}
-		var block any
-		if err := call(ctx, n, &block, "eth_getBlockByNumber", fmt.Sprintf("%#x", number), true); err != nil {
-			return err
-		}
-		receipts := []any{}
-		for _, tx := range b.Transactions {
-			var receipt any
-			if err := call(ctx, n, &receipt, "eth_getTransactionReceipt", tx.Hash); err != nil {
-				return err
+// journal gives the journal's rows of a kind, or of all kinds.
+func (g *gapless) journal(kind string) (found []store.JournalRow) {
+	g.t.Helper()
+	err := g.read(func(r *store.Reader) error {
+		rows, err := r.JournalAfter(g.ctx, 0, 100_000)
+		for _, row := range rows {
+			if kind == "" || row.Kind == kind {
+				found = append(found, row)
 			}
-			receipts = append(receipts, receipt)
 		}
-		if err := sameJSON(block, b.AppendBlock(nil, true)); err != nil {
-			return fmt.Errorf("block %d: %w", number, err)
-		}
-		if err := sameJSON(receipts, b.AppendReceipts(nil)); err != nil {
-			return fmt.Errorf("receipts of block %d: %w", number, err)
-		}
+		return err
+	})
+	if err != nil {
+		g.t.Fatal(err)
 	}
-	return nil
+	return found
 }
 
-func sameJSON(want any, ours []byte) error {
-	var got any
-	if err := json.Unmarshal(ours, &got); err != nil {
-		return err
+// aside gives the files that were put aside.
+func (g *gapless) aside() []string {
+	g.t.Helper()
+	names, err := filepath.Glob(filepath.Join(filepath.Dir(g.db), "gapless-*.db"))
+	if err != nil {
+		g.t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		return fmt.Errorf("(-node +file):\n%s", diff)
-	}
-	return nil
+	return names
 }
 
 func call(ctx context.Context, n *nodes.Node, into any, method string, params ...any) error {
