@@ -66,9 +66,13 @@ func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) erro
 	if x.options.Level == chain.Strict {
 		checks = chain.AllChecks
 	}
-	err := x.options.Level.Accept(chain.Verify(b, checks))
+	verdict := chain.Verify(b, checks)
+	err := x.options.Level.Accept(verdict)
 	if s, ok := x.source.(rejecter); ok && err != nil {
 		s.Reject(number)
+	}
+	if err == nil {
+		err = x.doubts.believe(b, verdict)
 	}
 	return err
 }

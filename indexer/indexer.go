@@ -83,6 +83,7 @@ type Indexer struct {
 	metrics *metrics
 	moved   chan struct{} // buffered, 1: the chain's head may have changed
 	size    sizes         // of blocks, to plan requests
+	doubts  doubts
 
 	mu     sync.Mutex // guards what follows
 	status Status

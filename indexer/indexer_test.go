@@ -453,6 +453,31 @@ func TestLevels(t *testing.T) {
 	}
 }
 
+// What can't be proved may have been spoiled on its way: it is stored once it was
+// told twice.
+func TestSpoiledBeyondProof(t *testing.T) {
+	for _, tt := range []struct {
+		level chain.Level
+		kind  nodetest.Kind
+	}{{chain.Auto, nodetest.WrongType}, {chain.Warn, nodetest.WrongType}, {chain.Warn, nodetest.FlippedDigit}, {chain.Warn, nodetest.MissingField}} {
+		t.Run(fmt.Sprint(tt.level, " ", tt.kind), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := devchain.Build(spec(40))
+				b := newBench(t, c)
+				b.level = tt.level
+				b.fake.Do(func(n *nodetest.Node) {
+					for number := uint64(3); number <= 40; number += 3 {
+						n.Faults[number] = &nodetest.Fault{Kind: tt.kind, Seed: int(number), Times: 1 + int(number)%2}
+					}
+				})
+				b.start()
+				after(time.Minute)
+				b.equals(c)
+			})
+		})
+	}
+}
+
 // The machine dies at a point where the program has done one thing and not yet
 // the next: what is on the disk then is a state that heals.
 func TestCrashHeals(t *testing.T) {
