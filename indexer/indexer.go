@@ -48,6 +48,7 @@ type Options struct {
 	Confirmations uint64      // blocks to stay behind the head
 	Until         *uint64     // highest number to index; nil for no end
 	Loopback      bool        // the source is on this machine
+	Alone         bool        // the source makes its chain by itself, so that it is never behind
 
 	// Delay is the wait before the first retry of a block after a number of
 	// tries.

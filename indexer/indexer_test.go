@@ -35,6 +35,7 @@ type bench struct {
 	until *uint64
 	url   string
 	wrong bool // the file is meant to have wrong blocks
+	alone bool // the node makes its chain by itself
 
 	through   func(source) indexer.Source // nil: as it is
 	room      func() error
@@ -93,7 +94,7 @@ func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
 	log := slog.New(slog.DiscardHandler)
 	backoff := gapfill.Backoff{Base: 2 * time.Second}
 	options := indexer.Options{
-		Level: b.level, Until: b.until, Loopback: id.Loopback, Delay: backoff.Delay,
+		Level: b.level, Until: b.until, Loopback: id.Loopback, Alone: b.alone, Delay: backoff.Delay,
 		Failed: func(f ...*chain.Failure) {
 			b.committed()
 			b.worker.Schedule(f...)
@@ -361,6 +362,23 @@ func TestRevert(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A development node that is lower after a start has reverted while we were
+// away: it has nobody to be behind of.
+func TestRevertWhileAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, devchain.Build(spec(40)))
+		b.alone = true
+		b.start()
+		after(5 * time.Second)
+		_ = b.stop()
+		lower := devchain.Build(spec(35))
+		b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = lower, 35 })
+		b.start()
+		after(5 * time.Second)
+		b.equals(lower)
+	})
 }
 
 // A node that never showed us our tip is behind; it has not reverted.

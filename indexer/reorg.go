@@ -81,7 +81,7 @@ func (x *Indexer) compareLower(ctx context.Context, head *chain.Header) (time.Du
 	case at != nil && at.Number == head.Number && at.Hash != head.Hash:
 		x.log.Info("the head is another block", "block", head.Number, "hash", head.Hash)
 		return x.reorg(ctx, false)
-	case at == nil || !x.shown:
+	case at == nil || !x.shown && !x.options.Alone:
 		return whenMoved, nil // behind
 	}
 	return x.lower(ctx, head)

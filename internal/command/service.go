@@ -245,6 +245,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
+		Alone: id.Loopback && isDevnet(id.Client),
 		Delay: s.backoff.Delay,
 		Failed: func(f ...*chain.Failure) {
 			e.worker.Schedule(f...)
