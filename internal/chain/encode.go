@@ -1,6 +1,10 @@
 package chain
 
-import "encoding/json"
+import (
+	"encoding/json"
+
+	"github.com/ethereum/go-ethereum/common"
+)
 
 // AppendBlock appends the block as eth_getBlockByNumber gives it, with full
 // transactions or their hashes.
@@ -20,12 +24,84 @@ func (b *Block) AppendReceipts(out []byte) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		tx := &b.Transactions[i]
-		v := &transactionView{block: b, tx: tx, index: i, logs: logs}
-		out = appendObject(out, receiptFields, v, &tx.Receipt.Object)
-		logs += len(tx.Receipt.Logs)
+		out = b.AppendReceipt(out, &b.Transactions[i], i, logs)
+		logs += len(b.Transactions[i].Receipt.Logs)
 	}
 	return append(out, ']')
+}
+
+// AppendHeader appends the header as eth_getHeaderByNumber gives it: without
+// what is of the block around it.
+func (h *Header) AppendHeader(out []byte) []byte {
+	return appendObject(out, hashedFields, h, &Object{Shape: h.Shape, Extra: h.extraOfHeader()})
+}
+
+// AppendHead appends the header as geth's newHeads subscription gives it, with
+// null for what its fork does not have.
+func (h *Header) AppendHead(out []byte) []byte {
+	return appendObject(out, headFields, h, &Object{Extra: h.extraOfHeader()})
+}
+
+// extraOfHeader gives Extra without the keys that are of a block around a
+// header.
+func (h *Header) extraOfHeader() json.RawMessage {
+	if h.Extra == nil {
+		return nil
+	}
+	var keys map[string]json.RawMessage
+	_ = json.Unmarshal(h.Extra, &keys) // an object always can be
+	for _, key := range []string{"size", "totalDifficulty", "transactions", "uncles", "withdrawals"} {
+		delete(keys, key)
+	}
+	extra, _ := json.Marshal(keys)
+	return extra
+}
+
+// AppendTransaction appends a transaction as eth_getTransactionByHash gives it.
+// Of the block only hash, number and timestamp are needed.
+func (b *Block) AppendTransaction(out []byte, tx *Transaction, index int) []byte {
+	return appendObject(out, transactionFields, &transactionView{block: b, tx: tx, index: index}, &tx.Object)
+}
+
+// AppendReceipt appends a transaction's receipt as eth_getTransactionReceipt
+// gives it. firstLog is the log index of its first log; of the block only hash,
+// number and timestamp are needed.
+func (b *Block) AppendReceipt(out []byte, tx *Transaction, index, firstLog int) []byte {
+	v := &transactionView{block: b, tx: tx, index: index, logs: firstLog}
+	return appendObject(out, receiptFields, v, &tx.Receipt.Object)
+}
+
+// A LogPlace says where a log is: what its derived keys follow from.
+type LogPlace struct {
+	Block           *Header // hash, number and timestamp
+	TransactionHash common.Hash
+	Transaction     int // index
+	Log             int // index in the block
+	Removed         bool
+}
+
+// AppendLog appends a log as eth_getLogs gives it.
+func (l *Log) AppendLog(out []byte, at *LogPlace) []byte {
+	view := logView{log: l, logIndex: at.Log, removed: at.Removed}
+	view.block = &Block{Header: Header{Hash: at.Block.Hash, Number: at.Block.Number, Timestamp: at.Block.Timestamp}}
+	view.tx, view.index = &Transaction{Hash: at.TransactionHash}, at.Transaction
+	o := l.Object
+	if at.Removed {
+		o.Shape &^= logRemoved // also where the node leaves it out
+	}
+	return appendObject(out, logFields, &view, &o)
+}
+
+// logRemoved is the bit of removed in a log's Shape.
+const logRemoved = 1 << 9
+
+// FillBloom computes the receipt's bloom from its logs, if it has none that was
+// stored because it is another one.
+func (r *Receipt) FillBloom() {
+	if r.LogsBloom == nil && r.Shape&receiptBloomAbsent == 0 {
+		bloom := r.computeBloom()
+		r.LogsBloom = &bloom
+	}
 }
 
 // AppendUncle appends uncle i as eth_getUncleByBlockHashAndIndex gives it.
@@ -39,8 +115,7 @@ func (b *Block) appendTransactions(out []byte) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		tx := &b.Transactions[i]
-		out = appendObject(out, transactionFields, &transactionView{block: b, tx: tx, index: i}, &tx.Object)
+		out = b.AppendTransaction(out, &b.Transactions[i], i)
 	}
 	return append(out, ']')
 }

@@ -125,7 +125,7 @@ func appendObject[T any](out []byte, fields []field[T], v *T, o *Object) []byte 
 		}
 		odd := o.Shape&(1<<i) != 0
 		mark := len(out)
-		out = appendKey(out, f.key, mark > start)
+		out = appendPlainKey(out, f.key, mark > start)
 		with := f.encode(v, out)
 		switch {
 		case with != nil && f.nillable: // a value is never left out
@@ -143,6 +143,15 @@ func appendObject[T any](out []byte, fields []field[T], v *T, o *Object) []byte 
 		out = append(out, extra[key]...)
 	}
 	return append(out, '}')
+}
+
+// appendPlainKey appends a key that needs no escapes, as those of the tables.
+func appendPlainKey(out []byte, key string, comma bool) []byte {
+	if comma {
+		out = append(out, ',')
+	}
+	out = append(append(out, '"'), key...)
+	return append(out, `":`...)
 }
 
 func appendKey(out []byte, key string, comma bool) []byte {

@@ -45,10 +45,7 @@ func (b *Block) restoreTransaction(i, logs int) error {
 	if err := restoreObject(receiptFields, v, &tx.Receipt.Object); err != nil {
 		return err
 	}
-	if tx.Receipt.LogsBloom == nil && tx.Receipt.Shape&receiptBloomAbsent == 0 {
-		bloom := tx.Receipt.computeBloom()
-		tx.Receipt.LogsBloom = &bloom
-	}
+	tx.Receipt.FillBloom()
 	return b.checkReceipt(tx, i)
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -40,6 +41,11 @@ var (
 		optionalQuantity("size", func(h *Header) **uint64 { return &h.Size }),
 		optionalQuantity256("totalDifficulty", func(h *Header) **uint256.Int { return &h.TotalDifficulty }),
 	}
+
+	// What the header's hash is taken of, and the hash.
+	hashedFields = headerFields[:24:24]
+
+	headFields = neverOmitted(hashedFields)
 
 	// An uncle is answered like a block without transactions.
 	uncleFields = append(headerFields[:len(headerFields):len(headerFields)],
@@ -123,7 +129,7 @@ var (
 		derived("transactionHash", func(v *logView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
 		derived("transactionIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.index)) }),
 		derived("logIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.logIndex)) }),
-		derived("removed", func(_ *logView, out []byte) []byte { return append(out, "false"...) }),
+		derived("removed", func(v *logView, out []byte) []byte { return strconv.AppendBool(out, v.removed) }),
 	)
 
 	withdrawalFields = []field[Withdrawal]{
@@ -165,6 +171,7 @@ type logView struct {
 	transactionView
 	log      *Log
 	logIndex int // in the block
+	removed  bool
 }
 
 func (v *transactionView) appendTo(out []byte) []byte {
@@ -250,6 +257,15 @@ func withTransactions(fields []field[Block], encode func(*Block, []byte) []byte)
 		if changed[i].key == "transactions" {
 			changed[i].encode = encode
 		}
+	}
+	return changed
+}
+
+// neverOmitted gives the table with null for values that are nil.
+func neverOmitted[T any](fields []field[T]) []field[T] {
+	changed := slices.Clone(fields)
+	for i := range changed {
+		changed[i].omitted = false
 	}
 	return changed
 }
