@@ -97,17 +97,14 @@ func (s *Store) SetFinality(ctx context.Context, finalized, safe *Tag) error {
 
 // Finality gives what SetFinality has kept. Nil is unknown.
 func (r *Reader) Finality(ctx context.Context) (finalized, safe *Tag, err error) {
-	var finalNumber, safeNumber *uint64
-	var finalHash, safeHash *common.Hash
-	err = r.db.QueryRowContext(ctx, `SELECT finalized_number, finalized_hash, safe_number, safe_hash FROM chain`).
-		Scan(optInteger{&finalNumber}, optFixed[common.Hash]{&finalHash}, optInteger{&safeNumber}, optFixed[common.Hash]{&safeHash})
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil, ErrNoChain
+	err = r.View(ctx, func(v *View) error {
+		finalized, safe, err = v.Finality()
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrNoChain
 	}
-	if err != nil {
-		return nil, nil, explain(err)
-	}
-	return newTag(finalNumber, finalHash), newTag(safeNumber, safeHash), nil
+	return finalized, safe, err
 }
 
 // newTag makes a tag of two columns, nil where they are NULL.

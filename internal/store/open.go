@@ -54,7 +54,7 @@ func openReader(ctx context.Context, path, mode string) (*Reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{db: pool{db: db}, path: path}, nil
+	return &Reader{db: newPool(db), path: path}, nil
 }
 
 func openPool(ctx context.Context, path, mode string) (*sql.DB, error) {
@@ -62,7 +62,7 @@ func openPool(ctx context.Context, path, mode string) (*sql.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.SetMaxOpenConns(4)
+	db.SetMaxOpenConns(4 + mostSessions)
 	db.SetMaxIdleConns(4)
 	var objects int
 	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(&objects); err != nil {

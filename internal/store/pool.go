@@ -9,9 +9,12 @@ import (
 // A pool is the connections of a Reader. A rotation puts others in their place;
 // whoever asks meanwhile waits for them.
 type pool struct {
-	mu sync.RWMutex // guards db
-	db *sql.DB
+	mu       sync.RWMutex // guards what follows
+	db       *sql.DB
+	sessions *sessions // of db
 }
+
+func newPool(db *sql.DB) pool { return pool{db: db, sessions: newSessions(db)} }
 
 func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
 	p.mu.RLock()
@@ -37,9 +40,23 @@ func (p *pool) Conn(ctx context.Context) (*sql.Conn, error) {
 	return p.db.Conn(ctx)
 }
 
+// take takes a session, to be given back.
+func (p *pool) take(ctx context.Context) (*session, error) {
+	for {
+		p.mu.RLock()
+		sessions := p.sessions
+		p.mu.RUnlock()
+		s, err := sessions.take(ctx)
+		if err != errSwapped {
+			return s, err
+		}
+	}
+}
+
 func (p *pool) close() error {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	p.sessions.close(ErrClosed)
 	return p.db.Close()
 }
 
@@ -47,12 +64,15 @@ func (p *pool) close() error {
 func (p *pool) swap(open func() (*sql.DB, error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.sessions.close(errSwapped)
 	if err := p.db.Close(); err != nil {
 		return err
 	}
 	db, err := open()
 	if db != nil {
-		p.db = db
+		p.db, p.sessions = db, newSessions(db)
+	} else {
+		p.sessions = newSessions(p.db) // which says that it is closed
 	}
 	return err
 }
