@@ -3,6 +3,7 @@ package node
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -32,6 +33,7 @@ var unknownMethod = []int{-32601, -32004, -32700}
 type rpcError struct {
 	Code    int
 	Message string
+	Data    json.RawMessage // nil: none
 }
 
 func (e *rpcError) Error() string { return fmt.Sprintf("%s (code %d)", e.Message, e.Code) }

@@ -3,6 +3,7 @@ package node
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +121,11 @@ func (e *endpoint) unusable(err error) error {
 
 // shown gives the error with its message redacted.
 func (e *endpoint) shown(err *rpcError) *rpcError {
-	return &rpcError{err.Code, e.secrets.text(err.Message)}
+	shown := &rpcError{Code: err.Code, Message: e.secrets.text(err.Message)}
+	if err.Data != nil {
+		shown.Data = json.RawMessage(e.secrets.text(string(err.Data)))
+	}
+	return shown
 }
 
 func (e *endpoint) callError(c *call, r response) error {

@@ -136,8 +136,9 @@ func (m *message) response() response {
 		return response{result: m.Result}
 	}
 	var e struct {
-		Code    json.Number `json:"code"`
-		Message string      `json:"message"`
+		Code    json.Number     `json:"code"`
+		Message string          `json:"message"`
+		Data    json.RawMessage `json:"data"`
 	}
 	if err := json.Unmarshal(m.Error, &e); err != nil {
 		return response{failure: &rpcError{Message: string(m.Error)}}
@@ -146,5 +147,5 @@ func (m *message) response() response {
 	if err != nil {
 		e.Message = fmt.Sprintf("%s, code %q", e.Message, e.Code)
 	}
-	return response{failure: &rpcError{code, e.Message}}
+	return response{failure: &rpcError{code, e.Message, e.Data}}
 }
