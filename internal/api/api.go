@@ -4,6 +4,7 @@ package api
 
 import (
 	_ "embed"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"gapless/internal/api/events"
+	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
 )
@@ -28,33 +30,60 @@ const (
 
 // NewServer makes a server of all routes. host is the name by which it is to be
 // reached, as --listen has it.
-func NewServer(h *rest.Handler, metrics prometheus.Gatherer, host string) *http.Server {
+func NewServer(h *rest.Handler, calls *jsonrpc.Handler, metrics prometheus.Gatherer, host string) *http.Server {
 	stream := events.New(h.Store)
-	server := &http.Server{
-		Handler:           &guard{mux: routes(h, stream, metrics), host: hostname(host)},
+	server := newServer(routes(h, stream, calls, metrics), host)
+	server.RegisterOnShutdown(stream.Close) // it would not end by itself
+	return server
+}
+
+// NewCallServer makes a server of JSON-RPC alone.
+func NewCallServer(calls *jsonrpc.Handler, host string) *http.Server {
+	mux := http.NewServeMux()
+	mux.Handle("POST /{$}", calls)
+	mux.Handle("GET /{$}", sockets(calls, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = io.WriteString(w, "gapless answers JSON-RPC here: POST, or a WebSocket\n") // the client's loss
+	}))
+	return newServer(mux, host)
+}
+
+// sockets lets those who want a WebSocket have one, and others a page.
+func sockets(calls *jsonrpc.Handler, page http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if jsonrpc.IsSocket(r) {
+			calls.ServeHTTP(w, r)
+			return
+		}
+		page(w, r)
+	})
+}
+
+func newServer(mux *http.ServeMux, host string) *http.Server {
+	return &http.Server{
+		Handler:           &guard{mux: mux, host: hostname(host)},
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderSize,
 	}
-	server.RegisterOnShutdown(stream.Close) // it would not end by itself
-	return server
 }
 
 //go:embed index.html
 var index []byte
 
-func routes(h *rest.Handler, stream *events.Handler, metrics prometheus.Gatherer) *http.ServeMux {
+func routes(h *rest.Handler, stream *events.Handler, calls *jsonrpc.Handler, metrics prometheus.Gatherer) *http.ServeMux {
 	mux := http.NewServeMux()
 	h.Register(mux)
 	mux.Handle("GET /api/v1/events", stream)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("POST /{$}", calls)
+	mux.Handle("GET /{$}", sockets(calls, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
 		_, _ = w.Write(index) // the client's loss
-	})
+	}))
 	return mux
 }
 
@@ -71,13 +100,18 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodOptions:
 		g.preflight(w, r)
 		return
-	case reads:
+	case reads && !jsonrpc.IsSocket(r):
 		allow(w, r)
 	case !g.ours(r.Host):
 		// A page elsewhere whose name was made to point to this machine
 		// (DNS rebinding) would be of the same origin for the browser.
 		problem.Write(w, http.StatusMisdirectedRequest, "this server does not go by the name of %q", hostname(r.Host))
 		return
+	case r.URL.Path == "/":
+		if !allow(w, r) && r.Header.Get("Origin") != "" {
+			problem.Write(w, http.StatusForbidden, "only pages of this machine may call")
+			return
+		}
 	}
 	if _, pattern := g.mux.Handler(r); pattern == "" {
 		g.nowhere(w, r)
@@ -121,8 +155,12 @@ func loopback(name string) bool {
 // preflight answers a browser that asks what it may send.
 func (g *guard) preflight(w http.ResponseWriter, r *http.Request) {
 	if allow(w, r) {
-		w.Header().Set("Access-Control-Allow-Methods", "GET, HEAD")
-		w.Header().Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control")
+		methods := "GET, HEAD"
+		if r.URL.Path == "/" {
+			methods += ", POST"
+		}
+		w.Header().Set("Access-Control-Allow-Methods", methods)
+		w.Header().Set("Access-Control-Allow-Headers", "Last-Event-ID, Cache-Control, Content-Type")
 		w.Header().Set("Access-Control-Max-Age", "600")
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api"
+	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
@@ -72,7 +73,9 @@ func newFixture(t *testing.T) *fixture {
 		Reload: func(context.Context) error { f.reloads++; return nil },
 		Token:  token,
 	}
-	f.server = api.NewServer(h, prometheus.NewRegistry(), "127.0.0.1:8600")
+	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
+	t.Cleanup(calls.Close)
+	f.server = api.NewServer(h, calls, prometheus.NewRegistry(), "127.0.0.1:8600")
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()
@@ -453,7 +456,7 @@ func TestEventsBeforeChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	server := api.NewServer(&rest.Handler{Store: s}, prometheus.NewRegistry(), "")
+	server := api.NewServer(&rest.Handler{Store: s}, nil, prometheus.NewRegistry(), "")
 	w := httptest.NewRecorder()
 	server.Handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/events", nil))
 	if w.Code != 503 {

@@ -29,6 +29,12 @@ func (b *Block) Restore() error {
 	return nil
 }
 
+// RestoreTransaction does the same for a transaction alone, without its receipt.
+// Of the block only hash, number and timestamp are needed.
+func (b *Block) RestoreTransaction(tx *Transaction, index int) error {
+	return restoreObject(transactionFields, &transactionView{block: b, tx: tx, index: index}, &tx.Object)
+}
+
 func (b *Block) restoreTransaction(i, logs int) error {
 	tx := &b.Transactions[i]
 	v := &transactionView{block: b, tx: tx, index: i, logs: logs}

@@ -90,7 +90,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.AddCommand(
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
-		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.versionCommand(),
+		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.replayCommand(), a.versionCommand(),
 	)
 	return root
 }
@@ -172,6 +172,7 @@ usage:
   gapless gaps                the blocks that are missing, and why
   gapless retry N|N-M|all     try missing blocks again now
   gapless skip N --reason R   stop trying a missing block
+  gapless replay FILE         answer as the node did, offline, from the file alone
   gapless verify              prove from the file alone that it is whole and right
   gapless version             this program's version and those of its parts
 

@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime"
+	"strings"
 	"time"
 
 	"gapless/internal/api"
+	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/rest"
 )
 
 // A page is the running HTTP server.
 type page struct {
 	server  *http.Server
+	calls   *jsonrpc.Handler
 	address string     // host:port by which this machine reaches it
 	ended   chan error // buffered, 1: why the server has ended
 }
@@ -29,9 +33,34 @@ func (s *service) openPage() (*page, error) {
 		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
 	}
 	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
-	p := &page{server: api.NewServer(h, s.registry, s.listen), address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	calls := jsonrpc.New(s.callOptions())
+	p := &page{server: api.NewServer(h, calls, s.registry, s.listen), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { p.ended <- p.server.Serve(listener) }()
 	return p, nil
+}
+
+// callOptions are for JSON-RPC from the file while it is indexed.
+func (s *service) callOptions() jsonrpc.Options {
+	o := jsonrpc.Options{Reader: s.store.Reader, Client: clientName(), Changed: s.store.Changed, Behind: s.chainHead}
+	if s.proxy {
+		o.Node = s.node
+	}
+	return o
+}
+
+// chainHead is the head that the node has told, if it has.
+func (s *service) chainHead() (head uint64, ok bool) {
+	e := s.engine.Load()
+	if e == nil {
+		return 0, false
+	}
+	x := e.indexer.Status()
+	return x.ChainHead, x.HasHead
+}
+
+// clientName is how this program names itself to its clients, as nodes do.
+func clientName() string {
+	return fmt.Sprintf("gapless/%s/%s-%s/%s", strings.ReplaceAll(version(), " ", "-"), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
 // reachable is how this machine reaches a listener, which may listen on all of
@@ -65,6 +94,7 @@ func (p *page) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), drain) // the process's own has ended
 	defer cancel()
 	err := p.server.Shutdown(ctx)
+	p.calls.Close()
 	if errors.Is(err, context.DeadlineExceeded) {
 		return p.server.Close() // they had their time
 	}

@@ -49,6 +49,8 @@ usage: gapless run [flags]
                         not end its transaction; 0 for no limit (1GB)
   --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
                         (127.0.0.1:8600)
+  --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
+                        the node; only reads of a closed list
   --log-level LEVEL     debug, info, warn or error (info)
   --log-format FORMAT   text or json (text)
 
@@ -71,6 +73,7 @@ type runFlags struct {
 	minFree       string
 	walLimit      string
 	listen        string
+	proxy         bool
 	logLevel      string
 	logFormat     string
 }
@@ -89,6 +92,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.minFree, "min-free", "256MB", "")
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
+	flags.BoolVar(&f.proxy, "proxy", false, "")
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
@@ -113,7 +117,8 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, confirmations: f.confirmations, backoff: gapfill.Backoff{Base: f.retryBase}}
+	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, proxy: f.proxy, confirmations: f.confirmations,
+		backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
 	}

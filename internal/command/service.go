@@ -35,6 +35,7 @@ type options struct {
 	confirmations uint64
 	backoff       gapfill.Backoff
 	listen        string // host:port; empty for no HTTP
+	proxy         bool   // pass calls that need the state to the node
 	onReset       string // rotate or stop; empty for what suits the nodes
 	minFree       int64  // bytes that stay free on the disk
 	walLimit      int64  // bytes that the -wal may take; 0 for no limit

@@ -54,6 +54,12 @@ func (v *View) Start() (start uint64, err error) {
 	return start, err
 }
 
+// Genesis is the hash of block 0.
+func (v *View) Genesis() (hash common.Hash, err error) {
+	err = v.get(`SELECT genesis_hash FROM chain`, nil, fixed(hash[:]))
+	return hash, err
+}
+
 // Highest is the highest stored block at or below a number; [ErrNotFound] if
 // there is none.
 func (v *View) Highest(at uint64) (number uint64, err error) {

@@ -41,7 +41,7 @@ func serve(t *testing.T) *served {
 		t.Fatal(err)
 	}
 	s := &served{t: t, store: st, conns: make(chan net.Conn), quit: make(chan struct{})}
-	server := api.NewServer(&rest.Handler{Store: st}, prometheus.NewRegistry(), "")
+	server := api.NewServer(&rest.Handler{Store: st}, nil, prometheus.NewRegistry(), "")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -1,0 +1,324 @@
+package jsonrpc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/ethereum/go-ethereum/common/hexutil"
+	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/holiman/uint256"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// feeMethods are those of namespace eth that suggest fees from what was paid.
+type feeMethods struct{ file *file }
+
+// How geth's gas price oracle samples, with its defaults.
+const (
+	sampleBlocks     = 20 // and up to twice as many where they have little in them
+	samplesPerBlock  = 3
+	samplePercentile = 60
+	defaultTip       = 1_000_000       // wei; what geth starts from, and an empty chain gives
+	ignoredTip       = 2               // wei; lower ones are not looked at
+	mostTip          = 500_000_000_000 // wei
+)
+
+// MaxPriorityFeePerGas suggests a tip: the 60th percentile of the lowest tips in
+// the last blocks.
+func (m *feeMethods) MaxPriorityFeePerGas(ctx context.Context) (result *hexutil.U256, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		_, tip, err := v.suggestTip()
+		result = (*hexutil.U256)(tip)
+		return err
+	})
+	return result, err
+}
+
+// GasPrice suggests a gas price: the tip on top of the latest base fee.
+func (m *feeMethods) GasPrice(ctx context.Context) (result *hexutil.U256, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		head, tip, err := v.suggestTip()
+		if err == nil && head.BaseFeePerGas != nil {
+			tip.Add(tip, head.BaseFeePerGas)
+		}
+		result = (*hexutil.U256)(tip)
+		return err
+	})
+	return result, err
+}
+
+// suggestTip samples the last blocks, as far down as the file goes.
+func (v *view) suggestTip() (head *chain.Block, tip *uint256.Int, err error) {
+	latest, err := v.latest()
+	if err != nil {
+		return nil, nil, err
+	}
+	start, err := v.Start()
+	if err != nil {
+		return nil, nil, err
+	}
+	if head, _, err = v.Header(latest); err != nil {
+		return nil, nil, err
+	}
+	var tips []*uint256.Int
+	number, left := latest, sampleBlocks
+	for asked := 0; left > 0 && number > 0 && number >= start; number-- {
+		b, err := v.wanted(number, store.PartTransactions)
+		if err != nil {
+			return nil, nil, err
+		}
+		found := lowestTips(b)
+		if len(found) == 0 {
+			found = []*uint256.Int{uint256.NewInt(defaultTip)}
+		}
+		asked++
+		left--
+		if len(found) == 1 && len(tips)+1+left < 2*sampleBlocks {
+			left++ // one more block instead
+		}
+		tips = append(tips, found...)
+	}
+	return head, percentile(tips), nil
+}
+
+func percentile(tips []*uint256.Int) *uint256.Int {
+	if len(tips) == 0 {
+		return uint256.NewInt(defaultTip)
+	}
+	slices.SortFunc(tips, (*uint256.Int).Cmp)
+	tip := tips[(len(tips)-1)*samplePercentile/100]
+	if most := uint256.NewInt(mostTip); tip.Gt(most) {
+		tip = most
+	}
+	return tip.Clone()
+}
+
+// lowestTips gives the lowest tips in a block, but for those of its miner.
+func lowestTips(b *chain.Block) (tips []*uint256.Int) {
+	for _, t := range paid(b) {
+		if t.tip.Sign() < 0 || t.tip.LtUint64(ignoredTip) || t.from == b.Miner {
+			continue
+		}
+		if tips = append(tips, t.tip); len(tips) == samplesPerBlock {
+			break
+		}
+	}
+	return tips
+}
+
+// wanted gives a part of a block that must be there.
+func (v *view) wanted(number uint64, part store.Part) (*chain.Block, error) {
+	b, err := v.Block(number, part)
+	if errors.Is(err, store.ErrNotFound) {
+		if err = v.absent(number); err == nil {
+			err = serverf("block %d is not stored", number)
+		}
+	}
+	return b, err
+}
+
+// BaseFee is the base fee per gas of the block after the latest.
+func (m *feeMethods) BaseFee(ctx context.Context) (result *hexutil.U256, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		latest, err := v.latest()
+		if err != nil {
+			return err
+		}
+		fee, err := v.nextBaseFee(latest)
+		result = (*hexutil.U256)(fee)
+		return err
+	})
+	return result, err
+}
+
+// BlobBaseFee is the base fee per blob gas of the latest block; null before
+// EIP-4844.
+func (m *feeMethods) BlobBaseFee(ctx context.Context) (result *hexutil.U256, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		latest, err := v.latest()
+		if err != nil {
+			return err
+		}
+		b, err := v.wanted(latest, store.PartTransactions)
+		if err != nil || b.ExcessBlobGas == nil {
+			return err
+		}
+		schedules, err := v.blobSchedules(b)
+		if err != nil {
+			return err
+		}
+		fee, err := schedules.baseFee(b)
+		result = (*hexutil.U256)(fee)
+		return err
+	})
+	return result, err
+}
+
+// A feeHistory is the answer of eth_feeHistory.
+type feeHistory struct {
+	Oldest      hexutil.Uint64    `json:"oldestBlock"`
+	Reward      [][]*hexutil.U256 `json:"reward,omitempty"`
+	BaseFee     []*hexutil.U256   `json:"baseFeePerGas,omitempty"`
+	GasUsed     []float64         `json:"gasUsedRatio"`
+	BlobBaseFee []*hexutil.U256   `json:"baseFeePerBlobGas,omitempty"`
+	BlobGasUsed []float64         `json:"blobGasUsedRatio,omitempty"`
+}
+
+// What one fee history may ask for, as geth has it.
+const (
+	mostHistory     = 1024
+	mostPercentiles = 100
+)
+
+// FeeHistory tells of fees and of how full blocks were; of the fees for the
+// block after them too.
+func (m *feeMethods) FeeHistory(ctx context.Context, count hexOrDecimal, last rpc.BlockNumber, percentiles []float64) (*feeHistory, error) {
+	if err := checkPercentiles(percentiles); err != nil {
+		return nil, err
+	}
+	h := new(feeHistory)
+	if count == 0 {
+		return h, nil
+	}
+	err := m.file.look(ctx, func(v *view) error {
+		first, end, err := v.history(min(uint64(count), mostHistory), last)
+		if err != nil || first > end {
+			return err
+		}
+		if err := v.whole(first, end); err != nil {
+			return err
+		}
+		h.Oldest = hexutil.Uint64(first)
+		for number := first; number <= end; number++ {
+			if err := h.add(v, number, percentiles); err != nil {
+				return err
+			}
+			if ctx.Err() != nil {
+				return timely(context.Cause(ctx))
+			}
+		}
+		return h.addNext(v, end)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+func checkPercentiles(percentiles []float64) error {
+	if len(percentiles) > mostPercentiles {
+		return serverf("invalid reward percentile: over the query limit %d", mostPercentiles)
+	}
+	for i, p := range percentiles {
+		if p < 0 || p > 100 {
+			return serverf("invalid reward percentile: %f", p)
+		}
+		if i > 0 && p <= percentiles[i-1] {
+			return serverf("invalid reward percentile: #%d:%f >= #%d:%f", i-1, percentiles[i-1], i, p)
+		}
+	}
+	return nil
+}
+
+// history gives the range of a fee history; none if first is above end.
+func (v *view) history(count uint64, last rpc.BlockNumber) (first, end uint64, err error) {
+	latest, err := v.latest()
+	if err != nil {
+		return 0, 0, err
+	}
+	switch {
+	case last == rpc.PendingBlockNumber: // as geth without a pending block
+		if count--; count == 0 {
+			return 1, 0, nil
+		}
+		end = latest
+	case last >= 0 && uint64(last) > latest:
+		if err := v.whole(latest+1, uint64(last)); err != nil {
+			return 0, 0, err
+		}
+		return 0, 0, serverf("request beyond head block: requested %d, head %d", last, latest)
+	default:
+		if end, err = v.number(last); err != nil {
+			return 0, 0, err
+		}
+	}
+	start, err := v.Start()
+	if err != nil {
+		return 0, 0, err
+	}
+	first = end + 1 - min(count, end+1)
+	if first < start {
+		return 0, 0, errPruned
+	}
+	return first, end, nil
+}
+
+// add adds a block.
+func (h *feeHistory) add(v *view, number uint64, percentiles []float64) error {
+	b, _, err := v.Header(number)
+	if err == nil && (len(percentiles) > 0 || b.BlobGasUsed != nil && *b.BlobGasUsed > 0) {
+		b, err = v.wanted(number, store.PartTransactions)
+	}
+	if err != nil {
+		return err
+	}
+	fee := b.BaseFeePerGas
+	if fee == nil {
+		fee = new(uint256.Int)
+	}
+	blobFee, blobUsed, err := v.blobFee(b)
+	if err != nil {
+		return err
+	}
+	h.BaseFee = append(h.BaseFee, (*hexutil.U256)(fee))
+	h.GasUsed = append(h.GasUsed, ratio(b.GasUsed, b.GasLimit))
+	h.BlobBaseFee = append(h.BlobBaseFee, (*hexutil.U256)(blobFee))
+	h.BlobGasUsed = append(h.BlobGasUsed, blobUsed)
+	if len(percentiles) > 0 {
+		h.Reward = append(h.Reward, rewards(b, percentiles))
+	}
+	return nil
+}
+
+func ratio(used, limit uint64) float64 {
+	if limit == 0 {
+		return 0 // not a number would be no JSON
+	}
+	return float64(used) / float64(limit)
+}
+
+// addNext adds the fees of the block after the last.
+func (h *feeHistory) addNext(v *view, last uint64) error {
+	fee, err := v.baseFeeAfter(last)
+	if err != nil {
+		return err
+	}
+	blobFee, err := v.blobFeeAfter(last)
+	if err != nil {
+		return err
+	}
+	h.BaseFee = append(h.BaseFee, (*hexutil.U256)(fee))
+	h.BlobBaseFee = append(h.BlobBaseFee, (*hexutil.U256)(blobFee))
+	return nil
+}
+
+// hexOrDecimal is a count, which some clients send as a bare number.
+type hexOrDecimal uint64
+
+// UnmarshalJSON reads "0x10", "16" or 16.
+func (n *hexOrDecimal) UnmarshalJSON(data []byte) error {
+	text := string(data)
+	if len(text) > 1 && text[0] == '"' {
+		text = text[1 : len(text)-1]
+	}
+	v, err := parseCount(text)
+	if err != nil {
+		return fmt.Errorf("%q is not a count of blocks", text)
+	}
+	*n = hexOrDecimal(v)
+	return nil
+}

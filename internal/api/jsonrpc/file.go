@@ -1,0 +1,174 @@
+package jsonrpc
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// A file is what is answered from: a database file up to a head.
+type file struct {
+	reader *store.Reader
+	head   func() uint64 // nil: all of it
+}
+
+// A view is the file at one moment.
+type view struct {
+	*store.View
+	limit uint64 // what is above it is not shown
+}
+
+// look calls fn with a view, which is for short questions.
+func (f *file) look(ctx context.Context, fn func(*view) error) error {
+	return f.reader.View(ctx, func(v *store.View) error {
+		limit := uint64(math.MaxInt64)
+		if f.head != nil {
+			limit = f.head()
+		}
+		return fn(&view{v, limit})
+	})
+}
+
+// latest is the number of the highest stored block.
+func (v *view) latest() (uint64, error) {
+	number, err := v.Highest(v.limit)
+	if errors.Is(err, store.ErrNotFound) {
+		err = errEmpty
+	}
+	return number, err
+}
+
+// number gives the number that a parameter stands for.
+func (v *view) number(at rpc.BlockNumber) (uint64, error) {
+	switch at {
+	case rpc.LatestBlockNumber:
+		return v.latest()
+	case rpc.EarliestBlockNumber:
+		return v.Start()
+	case rpc.PendingBlockNumber:
+		return 0, errPending
+	case rpc.FinalizedBlockNumber, rpc.SafeBlockNumber:
+		return v.tagged(at)
+	}
+	return uint64(at), nil
+}
+
+// tagged gives the number of what the node said is finalized or safe.
+func (v *view) tagged(at rpc.BlockNumber) (uint64, error) {
+	finalized, safe, err := v.Finality()
+	tag := finalized
+	if at == rpc.SafeBlockNumber {
+		tag = safe
+	}
+	switch {
+	case err != nil:
+		return 0, err
+	case tag == nil || tag.Number > v.limit:
+		return 0, serverf("%s block not found", at)
+	}
+	return tag.Number, nil
+}
+
+// find gives the number that a parameter stands for, and whether there may be
+// such a block: one of an unknown hash there is not.
+func (v *view) find(at rpc.BlockNumberOrHash) (number uint64, may bool, err error) {
+	hash, ok := at.Hash()
+	if !ok {
+		n, _ := at.Number()
+		number, err = v.number(n)
+		return number, err == nil && number <= v.limit, err
+	}
+	number, err = v.Number(hash)
+	if errors.Is(err, store.ErrNotFound) || err == nil && number > v.limit {
+		return 0, false, nil
+	}
+	return number, err == nil, err
+}
+
+// absent says why a block is not stored: nil if there just is none.
+func (v *view) absent(number uint64) error {
+	start, err := v.Start()
+	if err != nil {
+		return err
+	}
+	if number < start {
+		return errPruned
+	}
+	return v.whole(number, number)
+}
+
+// whole is an error if blocks of a range are missing.
+func (v *view) whole(first, last uint64) error {
+	ranges, more, err := v.Missing(first, min(last, v.limit), mostRanges)
+	if err == nil && len(ranges) > 0 {
+		err = missing(ranges, more)
+	}
+	return err
+}
+
+// load gives a part of a block, nil if there is none.
+func (v *view) load(at rpc.BlockNumberOrHash, part store.Part) (*chain.Block, error) {
+	number, may, err := v.find(at)
+	if err != nil || !may {
+		return nil, err
+	}
+	b, err := v.Block(number, part)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, v.absent(number)
+	}
+	return b, err
+}
+
+// loadHeader gives a block with nothing but its header, nil if there is none.
+func (v *view) loadHeader(at rpc.BlockNumberOrHash) (*chain.Block, error) {
+	number, may, err := v.find(at)
+	if err != nil || !may {
+		return nil, err
+	}
+	b, _, err := v.Header(number)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, v.absent(number)
+	}
+	return b, err
+}
+
+// An answer is a result as JSON; nil is null.
+type answer = json.RawMessage
+
+// block answers with what encode makes of a part of a block, or with null.
+func (f *file) block(ctx context.Context, at rpc.BlockNumberOrHash, part store.Part, encode func(*chain.Block) (answer, error)) (result answer, err error) {
+	err = f.look(ctx, func(v *view) error {
+		b, err := v.load(at, part)
+		if err != nil || b == nil {
+			return err
+		}
+		result, err = encode(b)
+		return err
+	})
+	return result, err
+}
+
+// counts answers with a count of what is in a block, or with null.
+func (f *file) counts(ctx context.Context, at rpc.BlockNumberOrHash, count func(store.Counts) uint64) (result answer, err error) {
+	err = f.look(ctx, func(v *view) error {
+		number, may, err := v.find(at)
+		if err != nil || !may {
+			return err
+		}
+		_, counts, err := v.Header(number)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			return v.absent(number)
+		case err == nil:
+			result = quantity(count(counts))
+		}
+		return err
+	})
+	return result, err
+}

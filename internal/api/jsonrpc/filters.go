@@ -1,0 +1,147 @@
+package jsonrpc
+
+import (
+	"bytes"
+	"context"
+	"sync"
+	"time"
+
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"gapless/internal/chain"
+)
+
+const (
+	// filterLife is how long a filter stays that nobody asks for, as with geth.
+	filterLife = 5 * time.Minute
+	// mostFilters bounds what clients can leave behind.
+	mostFilters = 1000
+)
+
+// filterMethods are those of namespace eth for clients that poll. A log filter
+// hears of a filled gap when it is filled, so that what it gives in all is whole
+// once nothing is missing.
+type filterMethods struct {
+	feed *feed
+	logs *logMethods
+
+	mu      sync.Mutex // guards filters
+	filters map[rpc.ID]*filter
+}
+
+// A filter collects for a client.
+type filter struct {
+	*interest
+	expiry *time.Timer
+}
+
+// NewFilter makes a filter for logs.
+func (m *filterMethods) NewFilter(ctx context.Context, c Criteria) (rpc.ID, error) {
+	var i *interest
+	err := m.feed.file.look(ctx, func(v *view) (err error) {
+		i, err = newLogs(v, c)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	return m.add(ctx, i)
+}
+
+// NewBlockFilter makes a filter for hashes of blocks that come on top.
+func (m *filterMethods) NewBlockFilter(ctx context.Context) (rpc.ID, error) {
+	return m.add(ctx, &interest{out: newOutbox(), head: func(h *chain.Header) answer { return bytesAnswer(h.Hash[:]) }})
+}
+
+func (m *filterMethods) add(ctx context.Context, i *interest) (rpc.ID, error) {
+	m.mu.Lock()
+	full := len(m.filters) >= mostFilters
+	m.mu.Unlock()
+	if full {
+		return "", &Error{Code: codeLimit, Message: "too many filters; uninstall those that are not needed"}
+	}
+	if err := m.feed.add(ctx, i); err != nil {
+		return "", err
+	}
+	id := rpc.NewID()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.filters[id] = &filter{i, time.AfterFunc(filterLife, func() { m.UninstallFilter(id) })}
+	return id, nil
+}
+
+// UninstallFilter removes a filter, and says whether there was one.
+func (m *filterMethods) UninstallFilter(id rpc.ID) bool {
+	m.mu.Lock()
+	f := m.filters[id]
+	delete(m.filters, id)
+	m.mu.Unlock()
+	if f == nil {
+		return false
+	}
+	f.expiry.Stop()
+	m.feed.remove(f.interest)
+	return true
+}
+
+// get gives a filter, whose life begins anew.
+func (m *filterMethods) get(id rpc.ID) (*filter, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f := m.filters[id]
+	if f == nil {
+		return nil, errNoFilter
+	}
+	f.expiry.Reset(filterLife)
+	return f, nil
+}
+
+// GetFilterChanges gives what a filter has collected since the last time: logs,
+// among them those removed by a reorg, or hashes of blocks. A filter that has
+// missed something is gone.
+func (m *filterMethods) GetFilterChanges(ctx context.Context, id rpc.ID) (answer, error) {
+	f, err := m.get(id)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.feed.poll(ctx); err != nil {
+		return nil, err
+	}
+	items, ok := f.out.take()
+	if !ok {
+		m.UninstallFilter(id)
+		return nil, errNoFilter
+	}
+	out := []byte{'['}
+	out = append(out, bytes.Join(raw(items), []byte{','})...)
+	return append(out, ']'), nil
+}
+
+func raw(items []answer) [][]byte {
+	out := make([][]byte, len(items))
+	for i := range items {
+		out[i] = items[i]
+	}
+	return out
+}
+
+// GetFilterLogs gives all stored logs that a log filter selects.
+func (m *filterMethods) GetFilterLogs(ctx context.Context, id rpc.ID) (answer, error) {
+	f, err := m.get(id)
+	if err != nil {
+		return nil, err
+	}
+	if f.head != nil {
+		return nil, errNoFilter
+	}
+	return m.logs.GetLogs(ctx, f.interest.logs)
+}
+
+// close stops the timers.
+func (m *filterMethods) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, f := range m.filters {
+		f.expiry.Stop()
+	}
+}

@@ -1,0 +1,80 @@
+package jsonrpc
+
+import (
+	"context"
+	"sync"
+
+	"github.com/ethereum/go-ethereum/rpc"
+
+	"gapless/internal/chain"
+)
+
+// subscriptionMethods are what eth_subscribe knows.
+type subscriptionMethods struct {
+	feed *feed
+	hang func(remote string) // closes a client's connection
+
+	ctx     context.Context // ends all subscriptions; of the handler, not of a call
+	running sync.WaitGroup
+}
+
+// NewHeads tells of blocks that come on top.
+func (m *subscriptionMethods) NewHeads(ctx context.Context) (*rpc.Subscription, error) {
+	return m.subscribe(ctx, &interest{out: newOutbox(), head: func(h *chain.Header) answer { return h.AppendHead(nil) }})
+}
+
+// Logs tells of logs that the criteria select, also of those of a gap that was
+// filled, and with removed of those that a reorg has taken away.
+func (m *subscriptionMethods) Logs(ctx context.Context, c Criteria) (*rpc.Subscription, error) {
+	var i *interest
+	err := m.feed.file.look(ctx, func(v *view) (err error) {
+		i, err = newLogs(v, c)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return m.subscribe(ctx, i)
+}
+
+func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.Subscription, error) {
+	notifier, ok := rpc.NotifierFromContext(ctx)
+	if !ok {
+		return nil, rpc.ErrNotificationsUnsupported
+	}
+	if err := m.feed.add(ctx, i); err != nil {
+		return nil, err
+	}
+	subscription := notifier.CreateSubscription()
+	remote := rpc.PeerInfoFromContext(ctx).RemoteAddr
+	m.running.Go(func() {
+		defer m.feed.remove(i)
+		if !m.send(notifier, subscription, i.out) {
+			m.hang(remote)
+		}
+	})
+	return subscription, nil
+}
+
+// send sends what comes until the client or the server ends it. It is false if
+// the client has missed something, and must be told by the end of its connection.
+func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, out *outbox) bool {
+	for {
+		select {
+		case <-m.ctx.Done():
+			return true
+		case <-s.Err():
+			return true
+		case <-out.wake:
+		}
+		items, ok := out.take()
+		if !ok {
+			return false
+		}
+		for _, item := range items {
+			if notifier.Notify(s.ID, item) != nil {
+				return false
+			}
+		}
+	}
+}
