@@ -56,6 +56,17 @@ type fixture struct {
 // newFixture makes a file that begins with block start and has none yet.
 func newFixture(t testing.TB, c *recorded.Chain, start uint64, more ...func(*jsonrpc.Options)) *fixture {
 	t.Helper()
+	f := openFixture(t, c, start, more...)
+	f.server = httptest.NewServer(f.handler)
+	t.Cleanup(f.server.Close) // before the handler
+	return f
+}
+
+// newFixtureWithoutServer is for a bubble, which must not listen.
+func newFixtureWithoutServer(t testing.TB) *fixture { return openFixture(t, recording(), 0) }
+
+func openFixture(t testing.TB, c *recorded.Chain, start uint64, more ...func(*jsonrpc.Options)) *fixture {
+	t.Helper()
 	s, err := store.Open(context.Background(), filepath.Join(t.TempDir(), "test.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -69,9 +80,7 @@ func newFixture(t testing.TB, c *recorded.Chain, start uint64, more ...func(*jso
 		change(&o)
 	}
 	f := &fixture{t: t, store: s, chain: c, handler: jsonrpc.New(o)}
-	f.server = httptest.NewServer(f.handler)
 	t.Cleanup(func() {
-		f.server.Close()
 		f.handler.Close()
 		if err := s.Close(); err != nil {
 			t.Error(err)
