@@ -61,7 +61,7 @@ func (rule baseFeeRule) apply(parent *chain.Header) *uint256.Int {
 }
 
 // evidence is how many of the last blocks must follow from a rule.
-const evidence = 32
+const evidence = 16
 
 var errBaseFee = &Error{Code: codeUnsupported,
 	Message: "the base fee of the next block is not known: its rule is the chain's, and the last blocks do not follow from one that this program knows"}

@@ -42,7 +42,7 @@ type listener interface {
 // came and went between two looks is not told of.
 type feed struct {
 	file    *file
-	changed func() <-chan struct{} // nil: the file never changes
+	changed func() <-chan struct{} // only run asks
 
 	mu        sync.Mutex // guards what follows
 	listeners map[listener]struct{}

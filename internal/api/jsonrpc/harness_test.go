@@ -331,3 +331,5 @@ func hashesOf(t testing.TB, block json.RawMessage) (full []json.RawMessage, hash
 	}
 	return b.Transactions, hashes
 }
+
+func entryOf(b *chain.Block) []store.Entry { return []store.Entry{{Block: b}} }

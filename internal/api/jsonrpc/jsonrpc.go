@@ -69,9 +69,6 @@ type Handler struct {
 
 // New makes a handler. It must be closed.
 func New(o Options) *Handler {
-	if o.Changed == nil {
-		o.Changed = func() <-chan struct{} { return nil }
-	}
 	ctx, end := context.WithCancel(context.Background()) // until Close
 	f := &file{reader: o.Reader, head: o.Head}
 	h := &Handler{server: rpc.NewServer(), feed: newFeed(f, o.Changed), end: end, open: make(map[string]net.Conn)}
@@ -83,7 +80,9 @@ func New(o Options) *Handler {
 	h.server.SetWebsocketReadLimit(mostBody)
 	h.register(o, f, logs)
 	h.sockets = h.server.WebsocketHandler([]string{"*"}) // who may is for the server around us
-	h.running.Go(func() { h.feed.run(ctx) })
+	if o.Changed != nil {
+		h.running.Go(func() { h.feed.run(ctx) })
+	}
 	return h
 }
 
