@@ -11,7 +11,7 @@ import (
 type pool struct {
 	mu       sync.RWMutex // guards what follows
 	db       *sql.DB
-	sessions *sessions // of db
+	sessions *sessions // of db, or of the one before
 }
 
 func newPool(db *sql.DB) pool { return pool{db: db, sessions: newSessions(db)} }
@@ -43,14 +43,28 @@ func (p *pool) Conn(ctx context.Context) (*sql.Conn, error) {
 // take takes a session, to be given back.
 func (p *pool) take(ctx context.Context) (*session, error) {
 	for {
-		p.mu.RLock()
-		sessions := p.sessions
-		p.mu.RUnlock()
-		s, err := sessions.take(ctx)
+		s, err := p.current().take(ctx)
 		if err != errSwapped {
 			return s, err
 		}
 	}
+}
+
+// current gives the sessions of the connections that there are now.
+func (p *pool) current() *sessions {
+	p.mu.RLock()
+	sessions, db := p.sessions, p.db
+	p.mu.RUnlock()
+	if sessions.db == db {
+		return sessions
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.sessions.db != p.db {
+		p.sessions.close(errSwapped)
+		p.sessions = newSessions(p.db)
+	}
+	return p.sessions
 }
 
 func (p *pool) close() error {
@@ -65,14 +79,13 @@ func (p *pool) swap(open func() (*sql.DB, error)) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.sessions.close(errSwapped)
+	defer func() { p.sessions = newSessions(p.db) }()
 	if err := p.db.Close(); err != nil {
 		return err
 	}
 	db, err := open()
 	if db != nil {
-		p.db, p.sessions = db, newSessions(db)
-	} else {
-		p.sessions = newSessions(p.db) // which says that it is closed
+		p.db = db
 	}
 	return err
 }
