@@ -164,26 +164,6 @@ func TestReadiness(t *testing.T) {
 	}
 }
 
-// Pages follow on from each other.
-func TestFailedPages(t *testing.T) {
-	f := newFixture(t)
-	f.commit(50, 10, 20, 30, 31, 32)
-	var got []uint64
-	for path := "/api/v1/failed?limit=2"; path != ""; {
-		page := read[rest.FailedPage](t, f.do("GET", path, ""))
-		for _, row := range page.Failed {
-			got = append(got, row.Number)
-		}
-		path = ""
-		if page.NextFrom != nil {
-			path = fmt.Sprintf("/api/v1/failed?limit=2&from=%d", *page.NextFrom)
-		}
-	}
-	if fmt.Sprint(got) != "[10 20 30 31 32]" {
-		t.Errorf("got %v", got)
-	}
-}
-
 // Everything that is refused says why, in the form of RFC 9457.
 func TestProblems(t *testing.T) {
 	f := newFixture(t)
@@ -203,6 +183,17 @@ func TestProblems(t *testing.T) {
 		{"get of what is posted", "GET", "/api/v1/retry", "", nil, 405, "takes POST"},
 		{"bad number", "GET", "/api/v1/failed?from=x", "", nil, 400, "from must be a number"},
 		{"bad limit", "GET", "/api/v1/failed?limit=0", "", nil, 400, "limit must be a number from 1 to 1000"},
+		{"no such parameter", "GET", "/api/v1/logs?adress=0x00", "", nil, 400, `no parameter "adress"; there are from, to, order`},
+		{"bad query", "GET", "/api/v1/logs?%zz", "", nil, 400, "query"},
+		{"bad order", "GET", "/api/v1/blocks?order=up", "", nil, 400, "order must be one of desc, asc"},
+		{"bad address", "GET", "/api/v1/logs?address=0x12", "", nil, 400, "address must be 0x and 40 hex digits"},
+		{"bad hash", "GET", "/api/v1/logs?topic0=0xzz", "", nil, 400, "topic0 must be 0x and 64 hex digits"},
+		{"bad cursor", "GET", "/api/v1/logs?cursor=1-x", "", nil, 400, "cursor must be the next of an earlier page"},
+		{"range upside down", "GET", "/api/v1/blocks?from=5&to=3", "", nil, 400, "no blocks from 5 to 3"},
+		{"coverage of nothing", "GET", "/api/v1/coverage?from=50&to=30", "", nil, 400, "no blocks from 50 to 30"},
+		{"bad address in the path", "GET", "/api/v1/addresses/0x12", "", nil, 400, "40 hex digits"},
+		{"no token", "GET", "/api/v1/tokens/0x1200000000000000000000000000000000000012", "", nil, 404, "no transfer of a token"},
+		{"bad kind", "GET", "/api/v1/journal?kind=x", "", nil, 400, "kind must be one of"},
 		{"no token", "POST", "/api/v1/retry", "{}", []string{"Content-Type", "application/json"}, 403, "needs the token"},
 		{"wrong token", "POST", "/api/v1/skip", "{}", []string{"Authorization", "Bearer no"}, 403, "needs the token"},
 		{"other scheme", "POST", "/api/v1/skip", "{}", []string{"Authorization", token}, 403, "needs the token"},

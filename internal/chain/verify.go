@@ -49,12 +49,15 @@ var checkNames = []string{
 }
 
 // String names the checks, separated by commas.
-func (c Check) String() string {
-	var names []string
+func (c Check) String() string { return strings.Join(c.Names(), ", ") }
+
+// Names gives the name of each check in the set.
+func (c Check) Names() []string {
+	names := []string{}
 	for rest := c & AllChecks; rest != 0; rest &= rest - 1 {
 		names = append(names, checkNames[bits.TrailingZeros16(uint16(rest))])
 	}
-	return strings.Join(names, ", ")
+	return names
 }
 
 // A Verdict is what came of the checks of a block. A check in none of the sets

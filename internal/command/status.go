@@ -101,7 +101,7 @@ func headLine(st rest.Status) string {
 	if st.Head == nil {
 		return "no block is stored yet"
 	}
-	return fmt.Sprintf("block %s of %s, %s", thousands(st.Head.Number), clock(st.Head.Timestamp), st.Head.Hash)
+	return fmt.Sprintf("block %s of %s, %s", thousands(st.Head.Number), clock(time.Unix(int64(st.Head.Timestamp), 0)), st.Head.Hash)
 }
 
 func lagLine(st rest.Status) string {

@@ -30,3 +30,8 @@ func OpenThrough(ctx context.Context, path string, through func(name string) dri
 
 // Raw gives the handle that reads.
 func (r *Reader) Raw(fn func(*sql.DB) error) error { return fn(r.db.db) }
+
+// ReadThrough puts a connector in the place of the driver for whoever reads.
+func (r *Reader) ReadThrough(c driver.Connector) error {
+	return r.db.swap(func() (*sql.DB, error) { return sql.OpenDB(c), nil })
+}

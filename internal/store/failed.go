@@ -96,6 +96,14 @@ func (r *Reader) FailedFrom(ctx context.Context, from uint64, limit int) ([]Fail
 		ORDER BY block_number LIMIT ?`, clamp(from), limit)
 }
 
+// CountMissing says how many blocks from first to last are missing. It counts
+// rows one by one: not for what is asked often of a wide range.
+func (r *Reader) CountMissing(ctx context.Context, first, last uint64) (count uint64, err error) {
+	err = r.db.QueryRowContext(ctx, `SELECT count(*) FROM failed_blocks WHERE block_number BETWEEN ? AND ?`,
+		clamp(first), clamp(last)).Scan(integer{&count})
+	return count, explain(err)
+}
+
 func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Failed, error) {
 	rows, err := r.db.QueryContext(ctx, query, args...)
 	if err != nil {

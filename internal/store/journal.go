@@ -144,23 +144,27 @@ type JournalRow struct {
 
 // JournalAfter gives up to limit rows after a sequence number, in order.
 func (r *Reader) JournalAfter(ctx context.Context, seq int64, limit int) ([]JournalRow, error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT seq, kind, at, first_block, last_block, IFNULL(detail, '')
-		FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, seq, limit)
-	if err != nil {
-		return nil, explain(err)
+	return listRows(ctx, r, journalColumns, `FROM journal WHERE seq > ? ORDER BY seq LIMIT ?`, seq, limit)
+}
+
+func journalColumns(j *JournalRow) []column {
+	return []column{
+		{"seq", &j.Seq},
+		{"kind", &j.Kind},
+		{"at", milliseconds{&j.At}},
+		{"first_block", integer{&j.First}},
+		{"last_block", integer{&j.Last}},
+		{"IFNULL(detail, '')", &j.Detail},
 	}
-	defer rows.Close()
-	var found []JournalRow
-	for rows.Next() {
-		var j JournalRow
-		var at int64
-		if err := rows.Scan(&j.Seq, &j.Kind, &at, integer{&j.First}, integer{&j.Last}, &j.Detail); err != nil {
-			return nil, err
-		}
-		j.At = time.UnixMilli(at)
-		found = append(found, j)
+}
+
+// JournalBefore gives up to limit rows below a sequence number, the last first;
+// of one kind, if that is not empty.
+func (r *Reader) JournalBefore(ctx context.Context, seq int64, kind string, limit int) ([]JournalRow, error) {
+	if kind == "" {
+		return listRows(ctx, r, journalColumns, `FROM journal WHERE seq < ? ORDER BY seq DESC LIMIT ?`, seq, limit)
 	}
-	return found, explain(rows.Err())
+	return listRows(ctx, r, journalColumns, `FROM journal WHERE kind = ? AND seq < ? ORDER BY seq DESC LIMIT ?`, kind, seq, limit)
 }
 
 // JournalEnd is the sequence number of the journal's last row, 0 if it is

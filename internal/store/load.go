@@ -102,16 +102,22 @@ func (l *loaded) assemble() error {
 		if row.transaction >= uint64(len(l.txs)) {
 			return fmt.Errorf("block %d: log %d is of transaction %d of %d", l.block.Number, i, row.transaction, len(l.txs))
 		}
-		row.Topics = make([]common.Hash, 0, len(row.topics))
-		for _, topic := range row.topics {
-			if topic != nil {
-				row.Topics = append(row.Topics, *topic)
-			}
-		}
+		row.Topics = given(row.topics)
 		receipt := &l.block.Transactions[row.transaction].Receipt
 		receipt.Logs = append(receipt.Logs, row.Log)
 	}
 	return nil
+}
+
+// given are the topics that a log has.
+func given(topics [4]*common.Hash) []common.Hash {
+	given := make([]common.Hash, 0, len(topics))
+	for _, topic := range topics {
+		if topic != nil {
+			given = append(given, *topic)
+		}
+	}
+	return given
 }
 
 // loadRows reads the rows of a table that are inside a block.

@@ -4,6 +4,7 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/holiman/uint256"
 
@@ -136,5 +137,19 @@ func (c scalar) Scan(src any) error {
 		return fmt.Errorf("%T instead of a scalar", src)
 	}
 	c.p.SetBytes(b)
+	return nil
+}
+
+// milliseconds is a moment as unix milliseconds.
+type milliseconds struct{ p *time.Time }
+
+func (c milliseconds) Value() (driver.Value, error) { return c.p.UnixMilli(), nil }
+
+func (c milliseconds) Scan(src any) error {
+	v, ok := src.(int64)
+	if !ok {
+		return fmt.Errorf("%T instead of a time", src)
+	}
+	*c.p = time.UnixMilli(v)
 	return nil
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"time"
 
-	"github.com/ethereum/go-ethereum/common"
 	_ "modernc.org/sqlite" // the driver: SQLite without cgo
 )
 
@@ -66,32 +64,6 @@ func (r *Reader) HashesBetween(ctx context.Context, first, last uint64) ([]Ancho
 		found = append(found, a)
 	}
 	return found, explain(rows.Err())
-}
-
-// A Summary is what is said of one stored block in a list.
-type Summary struct {
-	Number       uint64
-	Hash         common.Hash
-	Timestamp    time.Time
-	Transactions int
-	IndexedAt    time.Time
-}
-
-// Latest gives the summary of the highest stored block, nil if there is none.
-func (r *Reader) Latest(ctx context.Context) (*Summary, error) {
-	var s Summary
-	var timestamp, indexed int64
-	err := r.db.QueryRowContext(ctx, `SELECT number, hash, timestamp, transaction_count, indexed_at
-		FROM blocks ORDER BY number DESC LIMIT 1`).
-		Scan(integer{&s.Number}, fixed(s.Hash[:]), &timestamp, &s.Transactions, &indexed)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, explain(err)
-	}
-	s.Timestamp, s.IndexedAt = time.Unix(timestamp, 0), time.UnixMilli(indexed)
-	return &s, nil
 }
 
 // clamp makes a block number fit a signed column.

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -60,7 +58,7 @@ type Chain struct {
 type Head struct {
 	Number       uint64      `json:"number"`
 	Hash         common.Hash `json:"hash"`
-	Timestamp    time.Time   `json:"timestamp"`
+	Timestamp    uint64      `json:"timestamp"` // unix seconds, as the header has it
 	Transactions int         `json:"transactions"`
 	IndexedAt    time.Time   `json:"indexed_at"`
 }
@@ -95,27 +93,6 @@ type Endpoint struct {
 	DisputedAt  uint64    `json:"disagrees_at_block,omitempty"` // where it has another block than the one that leads
 }
 
-// A Failed is a row of failed_blocks.
-type Failed struct {
-	Number        uint64      `json:"block_number"`
-	Class         chain.Class `json:"error_class"`
-	Message       string      `json:"error_message"`
-	RetryCount    int         `json:"retry_count"`
-	FirstFailedAt time.Time   `json:"first_failed_at"`
-	LastFailedAt  time.Time   `json:"last_failed_at"`
-	NextRetryAt   time.Time   `json:"next_retry_at,omitzero"`
-	SkippedAt     time.Time   `json:"skipped_at,omitzero"`
-	SkipReason    string      `json:"skip_reason,omitempty"`
-}
-
-func newFailed(f *store.Failed) Failed {
-	return Failed{
-		Number: f.Number, Class: f.Class, Message: f.Message, RetryCount: f.RetryCount,
-		FirstFailedAt: moment(f.FirstFailedAt), LastFailedAt: moment(f.LastFailedAt),
-		NextRetryAt: moment(f.NextRetryAt), SkippedAt: moment(f.SkippedAt), SkipReason: f.SkipReason,
-	}
-}
-
 // moment gives a time as all answers have it: in UTC, or zero.
 func moment(t time.Time) time.Time {
 	if t.IsZero() {
@@ -145,7 +122,7 @@ func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
 	}
 	if latest != nil {
 		s.Head = &Head{
-			Number: latest.Number, Hash: latest.Hash, Timestamp: latest.Timestamp.UTC(),
+			Number: latest.Number, Hash: latest.Hash, Timestamp: latest.Timestamp,
 			Transactions: latest.Transactions, IndexedAt: latest.IndexedAt.UTC(),
 		}
 	}
@@ -189,9 +166,6 @@ func CountMissing(ctx context.Context, r *store.Reader) (m Missing, err error) {
 	})
 	return m, err
 }
-
-// LastBlock is the highest number that a range may have.
-const LastBlock = math.MaxInt64
 
 // size is a file's length, 0 if it isn't there.
 func size(path string) int64 {

@@ -1,0 +1,193 @@
+package rest
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/api/problem"
+	"gapless/internal/store"
+)
+
+// How many rows a page has.
+const (
+	usualLimit = 100
+	mostLimit  = 1000
+)
+
+// LastBlock is the highest number that a range may have.
+const LastBlock = math.MaxInt64
+
+// A question is what a request asks for. What is wrong with it is kept until
+// all of it was read.
+type question struct {
+	path   func(name string) string
+	values url.Values
+	known  []string // names of the query that were read
+	err    error    // the first that was wrong
+}
+
+// A refusal is an error that is the asker's.
+type refusal struct {
+	status int
+	text   string
+}
+
+func (r *refusal) Error() string { return r.text }
+
+func refuse(status int, format string, args ...any) error {
+	return &refusal{status, fmt.Sprintf(format, args...)}
+}
+
+// answers makes a handler of a function that looks something up.
+func answers(look func(context.Context, *question) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		values, err := url.ParseQuery(r.URL.RawQuery)
+		if err != nil {
+			problem.Write(w, http.StatusBadRequest, "the query can't be read: %s", err)
+			return
+		}
+		v, err := look(r.Context(), &question{path: r.PathValue, values: values})
+		var refused *refusal
+		switch {
+		case err == nil:
+			write(w, http.StatusOK, v)
+		case errors.As(err, &refused):
+			problem.Write(w, refused.status, "%s", refused.text)
+		case errors.Is(err, store.ErrNoChain):
+			problem.Write(w, http.StatusServiceUnavailable, "%s", err)
+		default:
+			problem.Write(w, http.StatusInternalServerError, "%s", err)
+		}
+	}
+}
+
+// done says what was wrong, if anything. A name that nobody read is: it would
+// be a filter that does not filter.
+func (q *question) done() error {
+	for name := range q.values {
+		if !slices.Contains(q.known, name) {
+			q.fail("there is no parameter %q; there are %s", name, strings.Join(q.known, ", "))
+		}
+	}
+	return q.err
+}
+
+func (q *question) fail(format string, args ...any) {
+	if q.err == nil {
+		q.err = refuse(http.StatusBadRequest, format, args...)
+	}
+}
+
+// text reads a parameter of the query; empty if it is not there.
+func (q *question) text(name string) string {
+	q.known = append(q.known, name)
+	return q.values.Get(name)
+}
+
+// number reads a number of the query, which must be within bounds.
+func (q *question) number(name string, usual, least, most uint64) uint64 {
+	text := q.text(name)
+	if text == "" {
+		return usual
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	if err != nil || n < least || n > most {
+		q.fail("%s must be a number from %d to %d", name, least, most)
+	}
+	return n
+}
+
+// word reads one of some words; the first is the usual one.
+func (q *question) word(name string, words ...string) string {
+	text := q.text(name)
+	if text == "" {
+		return words[0]
+	}
+	if !slices.Contains(words, text) {
+		q.fail("%s must be one of %s", name, strings.Join(words, ", "))
+	}
+	return text
+}
+
+// address reads an address of the query, nil if it is not there.
+func (q *question) address(name string) *common.Address {
+	return fixed[common.Address](q, name, q.text(name))
+}
+
+// hash reads a hash of the query, nil if it is not there.
+func (q *question) hash(name string) *common.Hash {
+	return fixed[common.Hash](q, name, q.text(name))
+}
+
+// fixed reads bytes of known length, nil if there are none.
+func fixed[T ~[20]byte | ~[32]byte](q *question, name, text string) *T {
+	if text == "" {
+		return nil
+	}
+	v := new(T)
+	b, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
+	if err != nil || len(b) != len(*v) {
+		q.fail("%s must be 0x and %d hex digits", name, 2*len(*v))
+		return v
+	}
+	for i := range b {
+		(*v)[i] = b[i]
+	}
+	return v
+}
+
+// pathAddress reads the address in the path.
+func (q *question) pathAddress() common.Address {
+	if a := fixed[common.Address](q, "the address", q.path("address")); a != nil {
+		return *a
+	}
+	return common.Address{}
+}
+
+// rows reads the parameters of every list: limit and cursor, and the range of
+// blocks and the order.
+func (q *question) rows() store.Range {
+	r := store.Range{
+		From:      q.number("from", 0, 0, LastBlock),
+		To:        q.number("to", LastBlock, 0, LastBlock),
+		Ascending: q.word("order", "desc", "asc") == "asc",
+		Limit:     q.limit(),
+	}
+	if r.From > r.To {
+		q.fail("there are no blocks from %d to %d", r.From, r.To)
+	}
+	if text := q.text("cursor"); text != "" {
+		r.After = q.position(text)
+	}
+	return r
+}
+
+// limit reads how many rows a page has.
+func (q *question) limit() int { return int(q.number("limit", usualLimit, 1, mostLimit)) }
+
+// position reads a cursor, as [cursor] wrote it.
+func (q *question) position(text string) *store.Position {
+	var p store.Position
+	parts := strings.Split(text, "-")
+	for i, at := range []*uint64{&p.Block, &p.Index, &p.Batch} {
+		if i == len(parts) {
+			break
+		}
+		n, err := strconv.ParseUint(parts[i], 10, 63)
+		if err != nil {
+			q.fail("cursor must be the next of an earlier page")
+		}
+		*at = n
+	}
+	return &p
+}

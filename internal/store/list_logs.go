@@ -1,0 +1,73 @@
+package store
+
+import (
+	"context"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// A LogSummary is a log with what it is found by. Of its data it has the first
+// bytes.
+type LogSummary struct {
+	Position    Position
+	Timestamp   uint64      // of the block, unix seconds
+	Transaction common.Hash // that logged it
+	Address     common.Address
+	Topics      []common.Hash
+	Data        []byte // the first LogDataShown bytes
+	DataBytes   int    // of the whole
+}
+
+// LogDataShown is how many bytes of a log's data a LogSummary has at most.
+const LogDataShown = 4096
+
+type logSummaryRow struct {
+	id uint64
+	LogSummary
+	topics [4]*common.Hash
+}
+
+func logSummaryColumns(r *logSummaryRow) []column {
+	return []column{
+		{"l.id", integer{&r.id}},
+		{"b.timestamp", integer{&r.Timestamp}},
+		{"t.hash", fixed(r.Transaction[:])},
+		{"l.address", fixed(r.Address[:])},
+		{"l.topic0", optFixed[common.Hash]{&r.topics[0]}},
+		{"l.topic1", optFixed[common.Hash]{&r.topics[1]}},
+		{"l.topic2", optFixed[common.Hash]{&r.topics[2]}},
+		{"l.topic3", optFixed[common.Hash]{&r.topics[3]}},
+		{"substr(l.data, 1, 4096)", blob{&r.Data}},
+		{"length(l.data)", &r.DataBytes},
+	}
+}
+
+// LogSummaries lists logs: of an address and with a first topic, where those
+// are not nil.
+func (r *Reader) LogSummaries(ctx context.Context, address *common.Address, topic0 *common.Hash, which Range) ([]LogSummary, error) {
+	low, high := which.ids()
+	where, args := `l.id BETWEEN ? AND ?`, []any{low, high}
+	if address != nil {
+		where, args = where+` AND l.address = ?`, append(args, address[:])
+	}
+	if topic0 != nil {
+		column := `l.topic0`
+		if address != nil {
+			column = `+l.topic0` // not led by the topic, which more logs have
+		}
+		where, args = where+` AND `+column+` = ?`, append(args, topic0[:])
+	}
+	rows, err := listRows(ctx, r, logSummaryColumns, `FROM logs l JOIN blocks b ON b.number = l.id >> 24
+		JOIN transactions t ON t.id = (l.id >> 24 << 24) + l.transaction_index
+		WHERE `+where+` ORDER BY `+which.order("l.id")+` LIMIT ?`, append(args, which.Limit)...)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]LogSummary, len(rows))
+	for i := range rows {
+		found[i] = rows[i].LogSummary
+		found[i].Position = positionOf(rows[i].id)
+		found[i].Topics = given(rows[i].topics)
+	}
+	return found, nil
+}

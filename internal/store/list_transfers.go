@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/chain"
+)
+
+// A TransferSummary is a token transfer with what it is found by.
+type TransferSummary struct {
+	Position    Position    // of the log, and in its batch
+	Timestamp   uint64      // of the block, unix seconds
+	Transaction common.Hash // that made it
+	chain.Transfer
+}
+
+type transferSummaryRow struct {
+	logID, batch, standard uint64
+	TransferSummary
+}
+
+func transferSummaryColumns(r *transferSummaryRow) []column {
+	return []column{
+		{"f.log_id", integer{&r.logID}},
+		{"f.batch_index", integer{&r.batch}},
+		{"f.standard", integer{&r.standard}},
+		{"b.timestamp", integer{&r.Timestamp}},
+		{"t.hash", fixed(r.Transaction[:])},
+		{"f.token", fixed(r.Token[:])},
+		{"f.from_address", fixed(r.From[:])},
+		{"f.to_address", fixed(r.To[:])},
+		{"f.token_id", optDecimal{&r.TokenID}},
+		{"f.amount", decimal{&r.Amount}},
+	}
+}
+
+// TransferSummaries lists token transfers: of a token, and from or to an
+// account, where those are not nil.
+func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.Address, which Range) ([]TransferSummary, error) {
+	low, high := which.ids()
+	if which.After != nil { // the rest of a batch has the same log
+		if which.Ascending {
+			low--
+		} else {
+			high++
+		}
+	}
+	where, args := `f.log_id BETWEEN ? AND ?`, []any{low, high}
+	if which.After != nil {
+		compare := `<`
+		if which.Ascending {
+			compare = `>`
+		}
+		where, args = where+` AND (f.log_id, f.batch_index) `+compare+` (?, ?)`, append(args, which.After.id(), int64(which.After.Batch))
+	}
+	if token != nil {
+		where, args = where+` AND f.token = ?`, append(args, token[:])
+	}
+	if account == nil {
+		return r.transferSummaries(ctx, `transfers f`, where, which, args...)
+	}
+	side := func(column string) string {
+		return `SELECT * FROM (SELECT * FROM transfers f WHERE ` + where + ` AND f.` + column + ` = ? ORDER BY ` +
+			which.order("f.log_id", "f.batch_index") + ` LIMIT ?)`
+	}
+	args = append(args, account[:], which.Limit)
+	return r.transferSummaries(ctx, `(`+side("from_address")+` UNION `+side("to_address")+`) f`, `TRUE`, which, append(args, args...)...)
+}
+
+func (r *Reader) transferSummaries(ctx context.Context, from, where string, which Range, args ...any) ([]TransferSummary, error) {
+	rows, err := listRows(ctx, r, transferSummaryColumns, `FROM `+from+` JOIN blocks b ON b.number = f.log_id >> 24
+		JOIN logs l ON l.id = f.log_id
+		JOIN transactions t ON t.id = (f.log_id >> 24 << 24) + l.transaction_index
+		WHERE `+where+` ORDER BY `+which.order("f.log_id", "f.batch_index")+` LIMIT ?`, append(args, which.Limit)...)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]TransferSummary, len(rows))
+	for i := range rows {
+		found[i] = rows[i].TransferSummary
+		found[i].Position = positionOf(rows[i].logID)
+		found[i].Position.Batch, found[i].Batch = rows[i].batch, int(rows[i].batch)
+		found[i].Standard = int(rows[i].standard)
+	}
+	return found, nil
+}

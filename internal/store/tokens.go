@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+
+	"github.com/ethereum/go-ethereum/common"
+)
+
+// A Token is a contract that has logged transfers.
+type Token struct {
+	Address  common.Address
+	Standard int      // of its first transfer: 20, 721 or 1155
+	First    Position // of its first transfer
+	Last     Position // of its last
+}
+
+// Tokens lists the tokens whose address is above after, in order of address;
+// nil is from the beginning. It steps from token to token by the index.
+func (r *Reader) Tokens(ctx context.Context, after *common.Address, limit int) ([]Token, error) {
+	var found []Token
+	query, args := `SELECT min(token) FROM transfers`, []any{}
+	if after != nil {
+		query, args = `SELECT min(token) FROM transfers WHERE token > ?`, []any{after[:]}
+	}
+	for len(found) < limit {
+		var next *common.Address
+		if err := r.db.QueryRowContext(ctx, query, args...).Scan(optFixed[common.Address]{&next}); err != nil {
+			return nil, explain(err)
+		}
+		if next == nil {
+			break
+		}
+		t, err := r.Token(ctx, *next)
+		if err != nil && !errors.Is(err, ErrNotFound) { // a rewind may have taken it
+			return nil, err
+		}
+		if err == nil {
+			found = append(found, *t)
+		}
+		query, args = `SELECT min(token) FROM transfers WHERE token > ?`, []any{next[:]}
+	}
+	return found, nil
+}
+
+// Token gives a token; [ErrNotFound] if no transfer of it is stored.
+func (r *Reader) Token(ctx context.Context, address common.Address) (*Token, error) {
+	t := Token{Address: address}
+	var first, last uint64
+	err := r.db.QueryRowContext(ctx, `SELECT standard, log_id FROM transfers WHERE token = ? ORDER BY log_id LIMIT 1`, address[:]).
+		Scan(&t.Standard, integer{&first})
+	if err == nil {
+		err = r.db.QueryRowContext(ctx, `SELECT log_id FROM transfers WHERE token = ? ORDER BY log_id DESC LIMIT 1`, address[:]).
+			Scan(integer{&last})
+	}
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, ErrNotFound
+	}
+	t.First, t.Last = positionOf(first), positionOf(last)
+	return &t, explain(err)
+}
