@@ -11,11 +11,11 @@ import (
 type CoverageMap struct {
 	From, To uint64 // both included
 	Width    uint64 // numbers in a part; the last part may have fewer
-	Parts    []Part
+	Parts    []CoveragePart
 }
 
-// A Part is one part of a CoverageMap.
-type Part struct {
+// A CoveragePart is one part of a CoverageMap.
+type CoveragePart struct {
 	First, Last     uint64
 	Stored, Missing uint64
 	Skipped         uint64 // of Missing
@@ -51,7 +51,7 @@ func newCoverage(from, to, parts uint64) *CoverageMap {
 	c := &CoverageMap{From: from, To: to, Width: (to-from)/parts + 1}
 	for first := from; ; first += c.Width {
 		last := min(first+c.Width-1, to)
-		c.Parts = append(c.Parts, Part{First: first, Last: last})
+		c.Parts = append(c.Parts, CoveragePart{First: first, Last: last})
 		if last == to {
 			return c
 		}

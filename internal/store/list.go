@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 )
 
@@ -13,7 +14,28 @@ type Position struct {
 	Block, Index, Batch uint64
 }
 
-func (p Position) id() int64 { return firstID(p.Block) | int64(p.Index) }
+// String writes the position as [ParsePosition] reads it.
+func (p Position) String() string { return fmt.Sprintf("%d-%d-%d", p.Block, p.Index, p.Batch) }
+
+// ParsePosition reads block-index-batch, of which the end may be left out.
+func ParsePosition(text string) (p Position, err error) {
+	at := []*uint64{&p.Block, &p.Index, &p.Batch}
+	parts := strings.Split(text, "-")
+	if len(parts) > len(at) {
+		return p, fmt.Errorf("%.40q is no position", text)
+	}
+	for i, part := range parts {
+		if *at[i], err = strconv.ParseUint(part, 10, 63); err != nil {
+			return p, fmt.Errorf("%.40q is no position", text)
+		}
+	}
+	return p, nil
+}
+
+// id is that of the row, or of the last one of its block.
+func (p Position) id() int64 {
+	return firstID(min(p.Block, mostNumber)) | int64(min(p.Index, 1<<positionBits-1))
+}
 
 // positionOf is the Position of a row's id.
 func positionOf(id uint64) Position {

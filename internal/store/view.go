@@ -199,12 +199,7 @@ func (v *View) loadLogs(b *chain.Block) error {
 // log is the row as a log.
 func (r *logRow) log() chain.Log {
 	log := r.Log
-	log.Topics = make([]common.Hash, 0, len(r.topics))
-	for _, topic := range r.topics {
-		if topic != nil {
-			log.Topics = append(log.Topics, *topic)
-		}
-	}
+	log.Topics = given(r.topics)
 	return log
 }
 
