@@ -3,7 +3,6 @@
 package api
 
 import (
-	_ "embed"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +15,7 @@ import (
 
 	"gapless/internal/api/events"
 	"gapless/internal/api/jsonrpc"
+	"gapless/internal/api/pages"
 	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
 )
@@ -28,11 +28,19 @@ const (
 	maxHeaderSize = 16 << 10
 )
 
+// Routes are what a server answers.
+type Routes struct {
+	REST    *rest.Handler
+	Calls   *jsonrpc.Handler
+	Pages   *pages.Handler
+	Metrics prometheus.Gatherer
+}
+
 // NewServer makes a server of all routes. host is the name by which it is to be
 // reached, as --listen has it.
-func NewServer(h *rest.Handler, calls *jsonrpc.Handler, metrics prometheus.Gatherer, host string) *http.Server {
-	stream := events.New(h.Store)
-	server := newServer(routes(h, stream, calls, metrics), host)
+func NewServer(r Routes, host string) *http.Server {
+	stream := events.New(r.REST.Store)
+	server := newServer(&guard{mux: r.mux(stream), pages: r.Pages, host: hostname(host)})
 	server.RegisterOnShutdown(stream.Close) // it would not end by itself
 	return server
 }
@@ -45,7 +53,7 @@ func NewCallServer(calls *jsonrpc.Handler, host string) *http.Server {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "gapless answers JSON-RPC here: POST, or a WebSocket\n") // the client's loss
 	}))
-	return newServer(mux, host)
+	return newServer(&guard{mux: mux, host: hostname(host)})
 }
 
 // sockets lets those who want a WebSocket have one, and others a page.
@@ -59,9 +67,9 @@ func sockets(calls *jsonrpc.Handler, page http.HandlerFunc) http.Handler {
 	})
 }
 
-func newServer(mux *http.ServeMux, host string) *http.Server {
+func newServer(g *guard) *http.Server {
 	return &http.Server{
-		Handler:           &guard{mux: mux, host: hostname(host)},
+		Handler:           g,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
@@ -70,27 +78,22 @@ func newServer(mux *http.ServeMux, host string) *http.Server {
 	}
 }
 
-//go:embed index.html
-var index []byte
-
-func routes(h *rest.Handler, stream *events.Handler, calls *jsonrpc.Handler, metrics prometheus.Gatherer) *http.ServeMux {
+func (r *Routes) mux(stream *events.Handler) *http.ServeMux {
 	mux := http.NewServeMux()
-	h.Register(mux)
+	r.REST.Register(mux)
+	r.Pages.Register(mux)
 	mux.Handle("GET /api/v1/events", stream)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
-	mux.Handle("POST /{$}", calls)
-	mux.Handle("GET /{$}", sockets(calls, func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'")
-		_, _ = w.Write(index) // the client's loss
-	}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(r.Metrics, promhttp.HandlerOpts{}))
+	mux.Handle("POST /{$}", r.Calls)
+	mux.Handle("GET /{$}", sockets(r.Calls, r.Pages.Home))
 	return mux
 }
 
 // A guard lets through what may come from where it comes from.
 type guard struct {
-	mux  *http.ServeMux
-	host string // our own name
+	mux   *http.ServeMux
+	pages *pages.Handler // nil without pages
+	host  string         // our own name
 }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -175,6 +178,10 @@ func (g *guard) nowhere(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := g.mux.Handler(&other); pattern != "" {
 			allowed = append(allowed, method)
 		}
+	}
+	if len(allowed) == 0 && g.pages != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		g.pages.Nowhere(w, r)
+		return
 	}
 	if len(allowed) == 0 {
 		problem.Write(w, http.StatusNotFound, "there is nothing at %s; / has the list", r.URL.Path)

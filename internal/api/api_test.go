@@ -20,6 +20,7 @@ import (
 
 	"gapless/internal/api"
 	"gapless/internal/api/jsonrpc"
+	"gapless/internal/api/pages"
 	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
@@ -75,7 +76,9 @@ func newFixture(t *testing.T) *fixture {
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)
-	f.server = api.NewServer(h, calls, prometheus.NewRegistry(), "127.0.0.1:8600")
+	f.server = api.NewServer(api.Routes{
+		REST: h, Calls: calls, Pages: pages.New(h, pages.Labels{}, pages.NewSignatures()), Metrics: prometheus.NewRegistry(),
+	}, "127.0.0.1:8600")
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()
@@ -273,24 +276,6 @@ func TestOrigins(t *testing.T) {
 	}
 }
 
-func TestIndex(t *testing.T) {
-	f := newFixture(t)
-	answer := f.do("GET", "/", "")
-	body, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode != 200 {
-		t.Fatal(answer.Status, err)
-	}
-	for _, part := range strings.Split(string(body), `href="`)[1:] {
-		link, _, _ := strings.Cut(part, `"`)
-		if link == "/api/v1/events" {
-			continue
-		}
-		if answer := f.do("GET", link, ""); answer.StatusCode != 200 {
-			t.Errorf("%s: %s", link, answer.Status)
-		}
-	}
-}
-
 // An event is one that a client got.
 type event struct{ id, kind, data string }
 
@@ -447,7 +432,8 @@ func TestEventsBeforeChain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	server := api.NewServer(&rest.Handler{Store: s}, nil, prometheus.NewRegistry(), "")
+	h := &rest.Handler{Store: s}
+	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures()), Metrics: prometheus.NewRegistry()}, "")
 	w := httptest.NewRecorder()
 	server.Handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/events", nil))
 	if w.Code != 503 {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"runtime"
 	"strings"
 	"time"
 
 	"gapless/internal/api"
 	"gapless/internal/api/jsonrpc"
+	"gapless/internal/api/pages"
 	"gapless/internal/api/rest"
 )
 
@@ -25,6 +27,11 @@ type page struct {
 
 // openPage begins to serve HTTP.
 func (s *service) openPage() (*page, error) {
+	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
+	shown, err := s.newPages(h)
+	if err != nil {
+		return nil, err
+	}
 	listener, err := net.Listen("tcp", s.listen)
 	if err != nil && s.anyPort {
 		listener, err = net.Listen("tcp", "127.0.0.1:0")
@@ -32,9 +39,9 @@ func (s *service) openPage() (*page, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
 	}
-	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
 	calls := jsonrpc.New(s.callOptions())
-	p := &page{server: api.NewServer(h, calls, s.registry, s.listen), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: shown, Metrics: s.registry}, s.listen)
+	p := &page{server: server, calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { p.ended <- p.server.Serve(listener) }()
 	return p, nil
 }
@@ -61,6 +68,31 @@ func (s *service) chainHead() (head uint64, ok bool) {
 // clientName is how this program names itself to its clients, as nodes do.
 func clientName() string {
 	return fmt.Sprintf("gapless/%s/%s-%s/%s", strings.ReplaceAll(version(), " ", "-"), runtime.GOOS, runtime.GOARCH, runtime.Version())
+}
+
+// newPages makes the pages, with the names that the user has for what is on the
+// chain.
+func (s *service) newPages(h *rest.Handler) (*pages.Handler, error) {
+	known, labels := pages.NewSignatures(), pages.Labels{}
+	for _, dir := range s.abis {
+		n, err := known.ReadABIs(dir)
+		if err != nil {
+			return nil, usagef("--abi: %w\nname a folder such as Foundry's out or Hardhat's artifacts", err)
+		}
+		s.log.Debug("ABIs read", "dir", dir, "contracts", n)
+	}
+	if s.labels == "" {
+		return pages.New(h, labels, known), nil
+	}
+	f, err := os.Open(s.labels)
+	if err != nil {
+		return nil, usagef("--labels: %w", err)
+	}
+	defer f.Close()
+	if labels, err = pages.ReadLabels(f); err != nil {
+		return nil, usagef("--labels: %s: %w\nevery line is an address and its name", s.labels, err)
+	}
+	return pages.New(h, labels, known), nil
 }
 
 // reachable is how this machine reaches a listener, which may listen on all of

@@ -51,6 +51,9 @@ usage: gapless run [flags]
                         (127.0.0.1:8600)
   --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
                         the node; only reads of a closed list
+  --abi DIR             contracts' ABIs, for the pages: Foundry's out, Hardhat's artifacts; more
+                        than once
+  --labels FILE         names of addresses, for the pages: an address and its name a line
   --log-level LEVEL     debug, info, warn or error (info)
   --log-format FORMAT   text or json (text)
 
@@ -74,6 +77,8 @@ type runFlags struct {
 	walLimit      string
 	listen        string
 	proxy         bool
+	abis          []string
+	labels        string
 	logLevel      string
 	logFormat     string
 }
@@ -93,6 +98,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
+	flags.StringArrayVar(&f.abis, "abi", nil, "")
+	flags.StringVar(&f.labels, "labels", "", "")
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
@@ -118,7 +125,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
 	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, proxy: f.proxy, confirmations: f.confirmations,
-		backoff: gapfill.Backoff{Base: f.retryBase}}
+		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
 	}

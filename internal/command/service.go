@@ -34,12 +34,14 @@ type options struct {
 	level         chain.Level
 	confirmations uint64
 	backoff       gapfill.Backoff
-	listen        string // host:port; empty for no HTTP
-	proxy         bool   // pass calls that need the state to the node
-	onReset       string // rotate or stop; empty for what suits the nodes
-	minFree       int64  // bytes that stay free on the disk
-	walLimit      int64  // bytes that the -wal may take; 0 for no limit
-	anyPort       bool   // take another port if that one is taken
+	listen        string   // host:port; empty for no HTTP
+	proxy         bool     // pass calls that need the state to the node
+	onReset       string   // rotate or stop; empty for what suits the nodes
+	minFree       int64    // bytes that stay free on the disk
+	walLimit      int64    // bytes that the -wal may take; 0 for no limit
+	anyPort       bool     // take another port if that one is taken
+	abis          []string // folders with contracts' ABIs
+	labels        string   // file with names of addresses
 
 	// opened, if set, is called with the open file.
 	opened func(*store.Store)

@@ -15,23 +15,25 @@ import (
 	"gapless/internal/store"
 )
 
-// tellStart says where everything is.
+// tellStart says where everything is. Who opens the page by the URL for login
+// may retry and skip from there.
 func (s *service) tellStart() {
-	about, web := "", "off"
+	about, web, login := "", "off", "off"
 	if s.isNew {
 		about = " (new)"
 	}
 	if s.page != nil {
 		web = "http://" + s.page.address
+		login = web + "/login?token=" + s.token
 	}
 	if !s.plain {
-		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "node", s.labels())
+		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "login", login, "node", s.endpoints())
 		return
 	}
-	s.out.printf("file  %s%s\npage  %s\n", s.store.Path(), about, web)
+	s.out.printf("file  %s%s\npage  %s\nlogin %s\n", s.store.Path(), about, web, login)
 }
 
-func (s *service) labels() string {
+func (s *service) endpoints() string {
 	var labels []string
 	for _, e := range s.node.State() {
 		labels = append(labels, e.Label)
@@ -41,10 +43,10 @@ func (s *service) labels() string {
 
 func (s *service) tellWaiting(why string) {
 	if !s.plain {
-		s.log.Warn("waiting for the node", "node", s.labels(), "err", why)
+		s.log.Warn("waiting for the node", "node", s.endpoints(), "err", why)
 		return
 	}
-	s.out.printf("node  %s: %s; waiting\n", s.labels(), why)
+	s.out.printf("node  %s: %s; waiting\n", s.endpoints(), why)
 }
 
 func (s *service) tellFollowing(id chain.Identity, head uint64) {
@@ -52,7 +54,7 @@ func (s *service) tellFollowing(id chain.Identity, head uint64) {
 		s.log.Info("following", "chain_id", id.ChainID, "client", id.Client, "head", head)
 		return
 	}
-	s.out.printf("node  %s: %s, chain id %d, head %s\n", s.labels(), id.Client, id.ChainID, thousands(head))
+	s.out.printf("node  %s: %s, chain id %d, head %s\n", s.endpoints(), id.Client, id.ChainID, thousands(head))
 }
 
 func (s *service) tellReset(aside string) {

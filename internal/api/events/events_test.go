@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api"
+	"gapless/internal/api/pages"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
@@ -41,7 +42,8 @@ func serve(t *testing.T) *served {
 		t.Fatal(err)
 	}
 	s := &served{t: t, store: st, conns: make(chan net.Conn), quit: make(chan struct{})}
-	server := api.NewServer(&rest.Handler{Store: st}, nil, prometheus.NewRegistry(), "")
+	h := &rest.Handler{Store: st}
+	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures()), Metrics: prometheus.NewRegistry()}, "")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -37,7 +37,8 @@ type Checks struct {
 	Failed        []string `json:"failed,omitempty"`
 }
 
-func newChecks(v chain.Verdict) Checks {
+// NewChecks puts a verdict into words.
+func NewChecks(v chain.Verdict) Checks {
 	return Checks{Passed: v.Passed.Names(), NotComputable: v.NotComputable.Names(), Failed: v.Failed.Names()}
 }
 
@@ -46,7 +47,7 @@ func newBlock(s *store.Summary) Block {
 		Number: s.Number, Hash: s.Hash, ParentHash: s.ParentHash, Miner: s.Miner, Timestamp: s.Timestamp,
 		GasUsed: s.GasUsed, GasLimit: s.GasLimit, Size: s.Size,
 		Transactions: s.Transactions, Logs: s.Logs, Uncles: s.Uncles, Withdrawals: s.Withdrawals,
-		Checks: newChecks(s.Verdict), IndexedAt: s.IndexedAt.UTC(),
+		Checks: NewChecks(s.Verdict), IndexedAt: s.IndexedAt.UTC(),
 	}
 	if s.BaseFeePerGas != nil {
 		b.BaseFeePerGas = s.BaseFeePerGas.Dec()

@@ -47,15 +47,21 @@ func (h *Handler) retry(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusBadRequest, "there are no blocks from %d to %d", first, last)
 		return
 	}
-	due, err := h.Store.RetryNow(r.Context(), first, last)
-	if err == nil {
-		err = h.Reload(r.Context())
-	}
+	due, err := h.RetryNow(r.Context(), first, last)
 	if err != nil {
 		problem.Write(w, http.StatusInternalServerError, "%s", err)
 		return
 	}
 	write(w, http.StatusOK, RetryAnswer{due})
+}
+
+// RetryNow makes the missing blocks from first to last due, and says how many.
+func (h *Handler) RetryNow(ctx context.Context, first, last uint64) (due int64, err error) {
+	due, err = h.Store.RetryNow(ctx, first, last)
+	if err == nil {
+		err = h.Reload(ctx)
+	}
+	return due, err
 }
 
 // A SkipRequest stops the retries of a missing block.
@@ -76,19 +82,25 @@ func (h *Handler) skip(w http.ResponseWriter, r *http.Request) {
 		problem.Write(w, http.StatusBadRequest, "reason must say why the block is given up")
 		return
 	}
-	err := h.Store.Skip(r.Context(), *q.Block, q.Reason)
+	err := h.Skip(r.Context(), *q.Block, q.Reason)
 	if errors.Is(err, store.ErrNotFound) {
 		problem.Write(w, http.StatusNotFound, "block %d is not missing", *q.Block)
 		return
-	}
-	if err == nil {
-		err = h.Reload(r.Context())
 	}
 	if err != nil {
 		problem.Write(w, http.StatusInternalServerError, "%s", err)
 		return
 	}
 	write(w, http.StatusOK, map[string]uint64{"skipped": *q.Block})
+}
+
+// Skip stops the retries of a missing block; [store.ErrNotFound] if it is not
+// missing.
+func (h *Handler) Skip(ctx context.Context, number uint64, reason string) error {
+	if err := h.Store.Skip(ctx, number, reason); err != nil {
+		return err
+	}
+	return h.Reload(ctx)
 }
 
 // A RepairRequest makes blocks missing, because they are wrong.

@@ -22,7 +22,8 @@ type Failed struct {
 	SkipReason    string      `json:"skip_reason,omitempty"`
 }
 
-func newFailed(f *store.Failed) Failed {
+// NewFailed tells of a row.
+func NewFailed(f *store.Failed) Failed {
 	return Failed{
 		Number: f.Number, Class: f.Class, Message: f.Message, RetryCount: f.RetryCount,
 		FirstFailedAt: moment(f.FirstFailedAt), LastFailedAt: moment(f.LastFailedAt),
@@ -43,7 +44,7 @@ func (h *Handler) failed(ctx context.Context, q *question) (any, error) {
 			break
 		}
 	}
-	return newPage(rows, limit, newFailed, func(f *store.Failed) string {
+	return newPage(rows, limit, NewFailed, func(f *store.Failed) string {
 		return strconv.FormatUint(f.Number+1, 10)
 	}), err
 }

@@ -2,7 +2,6 @@ package rest
 
 import (
 	"context"
-	"fmt"
 
 	"gapless/internal/store"
 )
@@ -43,7 +42,7 @@ func rangePage[R, T any](ctx context.Context, h *Handler, which store.Range, lis
 	if err != nil {
 		return nil, err
 	}
-	p := &RangePage[T]{Page: newPage(rows, which.Limit, show, func(r *R) string { return cursor(position(r)) })}
+	p := &RangePage[T]{Page: newPage(rows, which.Limit, show, func(r *R) string { return position(r).String() })}
 	first, last := which.From, which.To
 	if which.After != nil {
 		first, last = narrow(which, first, last, which.After.Block, true)
@@ -65,6 +64,3 @@ func narrow(which store.Range, first, last, at uint64, before bool) (uint64, uin
 	}
 	return first, min(last, at)
 }
-
-// cursor names a row, for the page after it.
-func cursor(p store.Position) string { return fmt.Sprintf("%d-%d-%d", p.Block, p.Index, p.Batch) }

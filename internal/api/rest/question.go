@@ -167,27 +167,14 @@ func (q *question) rows() store.Range {
 		q.fail("there are no blocks from %d to %d", r.From, r.To)
 	}
 	if text := q.text("cursor"); text != "" {
-		r.After = q.position(text)
+		p, err := store.ParsePosition(text)
+		if err != nil {
+			q.fail("cursor must be the next of an earlier page")
+		}
+		r.After = &p
 	}
 	return r
 }
 
 // limit reads how many rows a page has.
 func (q *question) limit() int { return int(q.number("limit", usualLimit, 1, mostLimit)) }
-
-// position reads a cursor, as [cursor] wrote it.
-func (q *question) position(text string) *store.Position {
-	var p store.Position
-	parts := strings.Split(text, "-")
-	for i, at := range []*uint64{&p.Block, &p.Index, &p.Batch} {
-		if i == len(parts) {
-			break
-		}
-		n, err := strconv.ParseUint(parts[i], 10, 63)
-		if err != nil {
-			q.fail("cursor must be the next of an earlier page")
-		}
-		*at = n
-	}
-	return &p
-}

@@ -145,7 +145,7 @@ func trouble(ctx context.Context, r *store.Reader) (*Failed, error) {
 			break
 		}
 	}
-	f := newFailed(row)
+	f := NewFailed(row)
 	return &f, nil
 }
 

@@ -1,0 +1,56 @@
+package pages
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"net/http"
+)
+
+// cookieName is the cookie with the token. It goes with no request that another
+// site makes, and no script can read it.
+const cookieName = "gapless_token"
+
+// login puts the token that the URL carries into a cookie, and leads to a URL
+// without it. That a request comes from this machine is no proof of anything: a
+// proxy makes every stranger's do so.
+func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
+	token := r.URL.Query().Get("token")
+	if !h.isToken(token) {
+		h.draw(w, r, http.StatusForbidden, view{"notice.html", "Wrong token", &notice{Title: "Wrong token",
+			Text: "The token is a new one each time gapless starts. The log of gapless run has the present URL."}})
+		return
+	}
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	w.Header().Set("Cache-Control", "no-store")
+	http.Redirect(w, r, "/", http.StatusSeeOther)
+}
+
+func (h *Handler) isToken(token string) bool {
+	got, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(h.rest.Token)) // equal lengths for the comparison
+	return h.rest.Token != "" && subtle.ConstantTimeCompare(got[:], want[:]) == 1
+}
+
+// may reports whether a request comes from a browser that was given the token.
+func (h *Handler) may(r *http.Request) bool {
+	c, err := r.Cookie(cookieName)
+	return err == nil && h.isToken(c.Value)
+}
+
+// withCookie lets those change something that have the token, and sent the form
+// from a page of this server.
+func (h *Handler) withCookie(next http.HandlerFunc) http.Handler {
+	guarded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !h.may(r) {
+			h.draw(w, r, http.StatusForbidden, view{"notice.html", "Not allowed", &notice{Title: "Not allowed",
+				Text: "This needs the token: open the URL that gapless run has printed."}})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, formLimit)
+		next(w, r)
+	})
+	return http.NewCrossOriginProtection().Handler(guarded)
+}
+
+// formLimit is how long a form may be, in bytes.
+const formLimit = 16 << 10

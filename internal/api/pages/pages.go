@@ -1,0 +1,215 @@
+// Package pages is what a person reads of the index in a browser. Pages are
+// made on the server, from embedded files, and ask nothing of another host. A
+// little script shows what is committed meanwhile, by asking for the page again
+// and putting the parts that changed in their place: there is one way to draw a
+// page.
+//
+// All that comes from a chain or from a node is foreign text: see [plain].
+package pages
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/api/rest"
+	"gapless/internal/store"
+)
+
+// A Handler has the routes of the pages. Its functions may be called
+// concurrently. Make one with [New].
+type Handler struct {
+	rest       *rest.Handler
+	labels     Labels
+	signatures *Signatures
+	sets       map[string]*template.Template // one for each view
+}
+
+// New makes a handler. What it reads, tells and changes is h's; labels are names
+// of addresses, and known are the functions and events that have a name.
+func New(h *rest.Handler, labels Labels, known *Signatures) *Handler {
+	return &Handler{rest: h, labels: labels, signatures: known, sets: parse(labels, known)}
+}
+
+//go:embed templates static
+var files embed.FS
+
+// policy lets a page load nothing but what this server has, and run no script
+// that is written in it.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+// Register adds the routes to mux, all but that of the first page: see Home.
+func (h *Handler) Register(mux *http.ServeMux) {
+	for route, make := range map[string]func(*http.Request) (view, error){
+		"blocks":            h.blocks,
+		"block/{block}":     h.block,
+		"tx/{hash}":         h.transaction,
+		"transactions":      h.transactions,
+		"address/{address}": h.address,
+		"tokens":            h.tokens,
+		"token/{address}":   h.token,
+		"missing":           h.missing,
+		"journal":           h.journal,
+		"search":            h.search,
+	} {
+		mux.HandleFunc("GET /"+route, func(w http.ResponseWriter, r *http.Request) { h.show(w, r, make) })
+	}
+	mux.Handle("GET /static/", http.HandlerFunc(static))
+	mux.HandleFunc("GET /tx/{hash}/input", h.input)
+	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
+	mux.HandleFunc("GET /login", h.login)
+	mux.Handle("POST /missing/retry", h.withCookie(h.retry))
+	mux.Handle("POST /missing/skip", h.withCookie(h.skip))
+}
+
+// Home draws the first page.
+func (h *Handler) Home(w http.ResponseWriter, r *http.Request) { h.show(w, r, h.home) }
+
+// A view is one page: the template that draws it and what the template needs.
+type view struct {
+	template string
+	title    string
+	content  any
+}
+
+// A page is what the frame around every view needs.
+type page struct {
+	Title   string
+	Status  rest.Status
+	May     bool // change something
+	Query   string
+	Content any
+}
+
+// A notice is an error that is told on a page of its own.
+type notice struct {
+	status int
+	Title  string
+	Text   string
+	Links  []link
+}
+
+func (n *notice) Error() string { return n.Text }
+
+// A link leads to another page.
+type link struct{ To, Text string }
+
+// redirect is an error that leads elsewhere.
+type redirect string
+
+func (r redirect) Error() string { return string(r) }
+
+func notFound(format string, args ...any) error {
+	return &notice{status: http.StatusNotFound, Title: "Not found", Text: fmt.Sprintf(format, args...)}
+}
+
+func badRequest(format string, args ...any) error {
+	return &notice{status: http.StatusBadRequest, Title: "This can't be read", Text: fmt.Sprintf(format, args...)}
+}
+
+// show makes a view and draws it.
+func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.Request) (view, error)) {
+	v, err := make(r)
+	status := http.StatusOK
+	var to redirect
+	var told *notice
+	switch {
+	case errors.As(err, &to):
+		http.Redirect(w, r, string(to), http.StatusSeeOther)
+		return
+	case errors.As(err, &told):
+		status = told.status
+	case errors.Is(err, store.ErrNoChain):
+		status = http.StatusServiceUnavailable
+		told = &notice{Title: "Nothing is indexed yet", Text: "No node has told its chain since this file was made. This page fills as soon as one does."}
+	case err != nil:
+		status = http.StatusInternalServerError
+		told = &notice{Title: "That went wrong", Text: plain(err.Error())}
+	}
+	if told != nil {
+		v = view{"notice.html", told.Title, told}
+	}
+	h.draw(w, r, status, v)
+}
+
+// Nowhere draws the page for a URL that leads nowhere.
+func (h *Handler) Nowhere(w http.ResponseWriter, r *http.Request) {
+	h.draw(w, r, http.StatusNotFound, view{"notice.html", "Not found", &notice{Title: "Not found", Text: "There is no such page."}})
+}
+
+func (h *Handler) draw(w http.ResponseWriter, r *http.Request, status int, v view) {
+	p := page{Title: v.title, Content: v.content, May: h.may(r), Query: r.URL.Query().Get("q")}
+	var err error
+	if p.Status, err = h.rest.Status(r.Context()); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	var out bytes.Buffer
+	if err := h.sets[v.template].ExecuteTemplate(&out, "frame.html", p); err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	header.Set("Content-Security-Policy", policy)
+	header.Set("Referrer-Policy", "same-origin")
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = out.WriteTo(w) // the client's loss
+}
+
+// parse makes the templates of each view.
+func parse(labels Labels, known *Signatures) map[string]*template.Template {
+	frame := template.New("frame.html").Funcs(functions).Funcs(template.FuncMap{
+		"label": func(a common.Address) string { return labels[a] },
+		"calls": known.methodName,
+		"logs":  known.eventName,
+	})
+	template.Must(frame.ParseFS(files, "templates/frame.html", "templates/parts.html"))
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		panic(err) // of the pattern
+	}
+	sets := make(map[string]*template.Template)
+	for _, name := range names {
+		set := template.Must(frame.Clone())
+		sets[name[len("templates/"):]] = template.Must(set.ParseFS(files, name))
+	}
+	return sets
+}
+
+// started is when the files were built in, as far as a browser is concerned.
+var started = time.Now()
+
+// static serves what pages load.
+func static(w http.ResponseWriter, r *http.Request) {
+	content, err := files.ReadFile(r.URL.Path[1:])
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-cache") // but ask whether it changed
+	http.ServeContent(w, r, r.URL.Path, started, bytes.NewReader(content))
+}
+
+// store is what the pages read.
+func (h *Handler) store() *store.Store { return h.rest.Store }
+
+// bounds are the first block number and the one after the head.
+func (h *Handler) bounds(ctx context.Context) (start, next uint64, err error) {
+	id, err := h.store().Identity(ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	next, err = h.store().Next(ctx)
+	return id.Start, next, err
+}

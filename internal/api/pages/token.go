@@ -1,0 +1,63 @@
+package pages
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/ethereum/go-ethereum/common/hexutil"
+
+	"gapless/internal/store"
+)
+
+func hexAddress(a common.Address) string { return hexutil.Encode(a[:]) }
+
+// A tokenView is a token with its transfers.
+type tokenView struct {
+	Token     *store.Token
+	Transfers listing[store.TransferSummary]
+}
+
+func (h *Handler) token(r *http.Request) (view, error) {
+	a, ok := parseAddress(r.PathValue("address"))
+	if !ok {
+		return view{}, badRequest("%s is not an address: that is 0x and 40 hex digits.", plain(r.PathValue("address")))
+	}
+	t, err := h.store().Token(r.Context(), a)
+	if errors.Is(err, store.ErrNotFound) {
+		return view{}, notFound("No transfer of a token at %s is stored.", hexAddress(a))
+	}
+	if err != nil {
+		return view{}, err
+	}
+	v := tokenView{Token: t}
+	v.Transfers, err = paged(r, func(which store.Range) ([]store.TransferSummary, error) {
+		return h.store().TransferSummaries(r.Context(), &a, nil, which)
+	}, transferPosition)
+	return view{"token.html", "Token " + short(hexAddress(a)), &v}, err
+}
+
+// A tokensView is some of the tokens, in order of address.
+type tokensView struct {
+	Rows      []store.Token
+	Next, Top string
+}
+
+func (h *Handler) tokens(r *http.Request) (view, error) {
+	var v tokensView
+	var after *common.Address
+	if text := r.URL.Query().Get("after"); text != "" {
+		a, ok := parseAddress(text)
+		if !ok {
+			return view{}, badRequest("%s is not a place in a list", plain(text))
+		}
+		after, v.Top = &a, with(r, "after", "")
+	}
+	rows, err := h.store().Tokens(r.Context(), after, rowsShown+1)
+	if len(rows) > rowsShown {
+		rows = rows[:rowsShown]
+		v.Next = with(r, "after", hexAddress(rows[rowsShown-1].Address))
+	}
+	v.Rows = rows
+	return view{"tokens.html", "Tokens", &v}, err
+}

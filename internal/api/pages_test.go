@@ -1,0 +1,175 @@
+package api_test
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// body reads a page.
+func (f *fixture) body(answer *http.Response) string {
+	f.t.Helper()
+	b, err := io.ReadAll(answer.Body)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return string(b)
+}
+
+var links = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+
+// Every link of every page leads somewhere, on this server.
+func TestPageLinks(t *testing.T) {
+	f := newFixture(t)
+	f.commit(300, 10, 20, 30, 31, 32)
+	queue, seen := []string{"/", "/search?q=10", "/address/0x00000000000000000000000000000000000000fe"}, map[string]bool{}
+	kinds := map[string]int{}
+	for len(queue) > 0 {
+		path := queue[0]
+		queue = queue[1:]
+		answer := f.do("GET", path, "", "Accept", "text/html")
+		page := f.body(answer)
+		if answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s %s", path, answer.Status, page)
+		}
+		if !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
+			continue
+		}
+		if !strings.HasSuffix(strings.TrimSpace(page), "</html>") || strings.Contains(page, "%!") || strings.Contains(page, "ZgotmplZ") {
+			t.Errorf("%s is not whole:\n%s", path, page)
+		}
+		for _, match := range links.FindAllStringSubmatch(page, -1) {
+			link := strings.ReplaceAll(match[1], "&amp;", "&")
+			u, err := url.Parse(link)
+			if err != nil || u.Host != "" {
+				t.Errorf("%s leads to %s", path, link)
+				continue
+			}
+			if strings.HasPrefix(link, "#") {
+				continue
+			}
+			kind := strings.SplitN(u.Path, "/", 3)[1]
+			if u.Path == "/api/v1/events" || seen[link] || kinds[kind] > 40 {
+				continue
+			}
+			seen[link] = true
+			kinds[kind]++
+			queue = append(queue, link)
+		}
+	}
+	for _, kind := range []string{"block", "tx", "address", "token", "journal", "missing", "static"} {
+		if kinds[kind] == 0 {
+			t.Errorf("no page leads to /%s: %v", kind, kinds)
+		}
+	}
+}
+
+// What can't be shown says why, with a status that fits.
+func TestPageNotices(t *testing.T) {
+	f := newFixture(t)
+	f.commit(40, 10)
+	for _, tt := range []struct {
+		path   string
+		status int
+		text   string
+	}{
+		{"/nowhere", 404, "There is no such page"},
+		{"/block/10", 200, "Block 10 is missing"},
+		{"/block/41", 404, "the file has blocks 0 to 40"},
+		{"/block/x", 400, "neither a block number nor a hash"},
+		{"/block/0x" + strings.Repeat("12", 32), 404, "No stored block has the hash"},
+		{"/tx/0x12", 400, "is not a hash"},
+		{"/tx/0x" + strings.Repeat("12", 32), 404, "1 block is missing, and it may be in one of them"},
+		{"/address/0x12", 400, "is not an address"},
+		{"/token/0x" + strings.Repeat("12", 20), 404, "No transfer of a token"},
+		{"/?from=x", 400, "from must be a block number"},
+		{"/?from=30&to=20", 400, "no blocks from 30 to 20"},
+		{"/blocks?after=x", 400, "not a place in a list"},
+		{"/search?q=zzz", 404, "neither a block number nor a hash nor an address"},
+		{"/search?q=0x" + strings.Repeat("1", 63), 404, "63 hex digits: a hash has 64, an address 40"},
+		{"/search?q=%3Cscript%3Ealert(1)%3C/script%3E", 404, "&lt;script&gt;"},
+		{"/login?token=no", 403, "Wrong token"},
+	} {
+		answer := f.do("GET", tt.path, "", "Accept", "text/html")
+		page := f.body(answer)
+		if answer.StatusCode != tt.status || !strings.Contains(page, tt.text) || strings.Contains(page, "<script>") {
+			t.Errorf("%s: %s, without %q\n%s", tt.path, answer.Status, tt.text, page)
+		}
+		policy := answer.Header.Get("Content-Security-Policy")
+		if !strings.Contains(policy, "script-src 'self';") || strings.Contains(policy, "unsafe") {
+			t.Errorf("%s has policy %q", tt.path, policy)
+		}
+	}
+}
+
+// Who has the token may retry and skip from a page; nobody else, and no other
+// site in their name.
+func TestPageChanges(t *testing.T) {
+	f := newFixture(t)
+	f.commit(40, 10, 20)
+	noFollow := *http.DefaultClient
+	noFollow.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	send := func(method, path string, form url.Values, headers ...string) *http.Response {
+		t.Helper()
+		r, err := http.NewRequestWithContext(t.Context(), method, f.url+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		for i := 0; i < len(headers); i += 2 {
+			r.Header.Set(headers[i], headers[i+1])
+		}
+		answer, err := noFollow.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { answer.Body.Close() })
+		return answer
+	}
+	login := send("GET", "/login?token="+url.QueryEscape(token), nil)
+	if len(login.Cookies()) != 1 || login.StatusCode != http.StatusSeeOther || login.Header.Get("Location") != "/" {
+		t.Fatalf("%s %v", login.Status, login.Header)
+	}
+	cookie := login.Cookies()[0]
+	if !cookie.HttpOnly || cookie.SameSite != http.SameSiteStrictMode {
+		t.Errorf("%+v", cookie)
+	}
+	mine := []string{"Cookie", cookie.Name + "=" + cookie.Value}
+	skip := url.Values{"block": {"20"}, "reason": {"lost <for> ever"}}
+	for _, tt := range []struct {
+		name    string
+		path    string
+		form    url.Values
+		headers []string
+		status  int
+	}{
+		{"no cookie", "/missing/retry", nil, nil, 403},
+		{"wrong cookie", "/missing/skip", skip, []string{"Cookie", cookie.Name + "=x"}, 403},
+		{"from another site", "/missing/skip", skip, append([]string{"Sec-Fetch-Site", "cross-site"}, mine...), 403},
+		{"of another origin", "/missing/skip", skip, append([]string{"Origin", "http://evil.example"}, mine...), 403},
+		{"no reason", "/missing/skip", url.Values{"block": {"20"}}, mine, 400},
+		{"no number", "/missing/retry", url.Values{"block": {"x"}}, mine, 400},
+		{"not missing", "/missing/skip", url.Values{"block": {"21"}, "reason": {"x"}}, mine, 404},
+		{"skip", "/missing/skip", skip, append([]string{"Sec-Fetch-Site", "same-origin"}, mine...), 303},
+	} {
+		if answer := send("POST", tt.path, tt.form, tt.headers...); answer.StatusCode != tt.status {
+			t.Errorf("%s: %s\n%s", tt.name, answer.Status, f.body(answer))
+		}
+	}
+	page := f.body(f.do("GET", "/missing", "", mine...))
+	if !strings.Contains(page, "lost &lt;for&gt; ever") || !strings.Contains(page, `action="/missing/retry"`) {
+		t.Error(page)
+	}
+	if page := f.body(f.do("GET", "/missing", "")); strings.Contains(page, "<form method") {
+		t.Error("a stranger is shown buttons")
+	}
+	if answer := send("POST", "/missing/retry", url.Values{"block": {"20"}}, mine...); answer.StatusCode != 303 || f.reloads != 2 {
+		t.Errorf("%s, %d reloads", answer.Status, f.reloads)
+	}
+	if row, err := f.store.Failed(t.Context(), 20); err != nil || row.Skipped() {
+		t.Errorf("%+v, %v", row, err)
+	}
+}
