@@ -43,14 +43,13 @@ func TestMain(m *testing.M) {
 
 // A program is a gapless in a process of its own.
 type program struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	db     string
-	out    *output
-	url    string // of its page
-	token  string
-	ended  chan struct{} // closed when the process has ended
-	killed bool
+	t     *testing.T
+	cmd   *exec.Cmd
+	db    string
+	out   *output
+	url   string // of its page
+	token string
+	ended chan struct{} // closed when the process has ended
 }
 
 // An output is what the program has said.

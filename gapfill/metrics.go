@@ -43,7 +43,7 @@ func newMetrics(r prometheus.Registerer, w *Worker) *metrics {
 		gauge("gapless_skipped_blocks", "Missing blocks that an operator has given up.",
 			func() float64 { return float64(w.Missing().Skipped) }),
 		gauge("gapless_oldest_gap_age_seconds", "How long the block that is missing longest has been missing.",
-			func() float64 { return since(w.Missing().Oldest) }),
+			func() float64 { return max(0, since(w.Missing().Oldest)) }),
 		gauge("gapless_next_retry_seconds", "Seconds to the next retry of a missing block.",
 			func() float64 { return max(0, -since(w.Missing().NextAt)) }),
 	)

@@ -1,8 +1,12 @@
 package command
 
 import (
+	"errors"
+	"strings"
 	"testing"
 	"time"
+
+	"gapless/internal/chain"
 )
 
 func TestJump(t *testing.T) {
@@ -26,4 +30,29 @@ func TestJump(t *testing.T) {
 			t.Errorf("%s: %s instead of %s", tt.name, got, tt.want)
 		}
 	}
+}
+
+// A file from a clock that was ahead by days: what is missing is tried within the
+// longest wait, and nothing is said to be of the future.
+func TestClockWasAhead(t *testing.T) {
+	t.Parallel()
+	fake, url := serve(t, 60)
+	fail(fake, allFail(20))
+	ahead := chain.Failed(20, errors.New("lost"), 3, time.Now().Add(240*time.Hour))
+	ahead.NextAt = ahead.At.Add(time.Minute)
+	db := writeFile(t, 60, ahead)
+	_, page := follow(t, db, url)
+	reaches(t, page, 61, 1)
+	if next := time.Until(status(t, page).Missing.NextAt); next > time.Hour {
+		t.Errorf("the next try is in %s", next)
+	}
+	if got := mustGapless(t, "status", "--db", db); !strings.Contains(got, "the oldest for 0 s") {
+		t.Errorf("status:\n%s", got)
+	}
+	if _, metrics := get(t, page+"/metrics"); !strings.Contains(metrics, "gapless_oldest_gap_age_seconds 0\n") {
+		t.Error("the oldest gap has an age")
+	}
+	fail(fake, nil)
+	mustGapless(t, "retry", "all", "--db", db)
+	reaches(t, page, 61, 0)
 }

@@ -47,6 +47,7 @@ func amount(bytes int64) string {
 
 // span writes a duration as one would say it.
 func span(d time.Duration) string {
+	d = max(d, 0) // a clock may have been set
 	switch {
 	case d < 2*time.Minute:
 		return fmt.Sprintf("%d s", int((d+time.Second-1)/time.Second))
