@@ -48,7 +48,7 @@ func TestMachineSleeps(t *testing.T) {
 		b.recovered = func() { b.worker.RetryAll() }
 		b.fake.Do(func(n *nodetest.Node) {
 			n.Head = 30
-			n.Faults[7] = &nodetest.Fault{Kind: nodetest.RPCError, Times: 5}
+			n.Faults[7] = &nodetest.Fault{Kind: nodetest.RPCError, Times: 3}
 		})
 		b.start()
 		after(5 * time.Second)
