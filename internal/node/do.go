@@ -72,6 +72,9 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 		if probe := e.probe(ctx); probe != nil {
 			return false, e.blame(ctx, err)
 		}
+		if errors.Is(err, errSlept) {
+			return false, nil
+		}
 		if n == 1 {
 			return true, err
 		}

@@ -68,7 +68,11 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 	if e.sockets != nil {
 		send = e.sendSocket
 	}
+	begin := time.Now()
 	answer, err := send(within, body)
+	if err != nil && ctx.Err() == nil && slept(begin, timeout) {
+		return errorf(chain.EndpointDown, "%s: %w", e.label, errSlept)
+	}
 	if err != nil {
 		return e.trouble(ctx, within, timeout, err)
 	}
