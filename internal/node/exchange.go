@@ -3,7 +3,6 @@ package node
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -123,13 +122,9 @@ func (e *endpoint) unusable(err error) error {
 	return errorf(class, "%s: batch refused: %w", e.label, e.shown(refused.rpcError))
 }
 
-// shown gives the error with its message redacted.
+// shown gives the error with its message and data redacted.
 func (e *endpoint) shown(err *rpcError) *rpcError {
-	shown := &rpcError{Code: err.Code, Message: e.secrets.text(err.Message)}
-	if err.Data != nil {
-		shown.Data = json.RawMessage(e.secrets.text(string(err.Data)))
-	}
-	return shown
+	return &rpcError{Code: err.Code, Message: e.secrets.text(err.Message), Data: e.secrets.json(err.Data)}
 }
 
 func (e *endpoint) callError(c *call, r response) error {

@@ -3,6 +3,7 @@ package node
 import (
 	"cmp"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -80,13 +81,28 @@ func long(texts []string, least int) []string {
 // text gives s without secrets, and short enough for a log line.
 func (r *redactor) text(s string) string {
 	const most = 400
-	if r.secrets != nil {
-		s = r.secrets.ReplaceAllString(s, hidden)
-	}
+	s = r.whole(s)
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + hidden
 	}
 	return s
+}
+
+// whole gives all of s without secrets.
+func (r *redactor) whole(s string) string {
+	if r.secrets == nil {
+		return s
+	}
+	return r.secrets.ReplaceAllString(s, hidden)
+}
+
+// json gives JSON without secrets, nil if it is none without.
+func (r *redactor) json(raw json.RawMessage) json.RawMessage {
+	shown := json.RawMessage(r.whole(string(raw)))
+	if !json.Valid(shown) {
+		return nil
+	}
+	return shown
 }
 
 // error gives an error with the same text but for the secrets, which wraps
