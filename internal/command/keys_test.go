@@ -145,11 +145,38 @@ func (s *spill) run(args ...string) {
 // pages adds what is served.
 func (s *spill) pages(page string) {
 	s.t.Helper()
-	for _, path := range []string{"/", "/metrics", "/healthz", "/readyz", "/nowhere", "/api/v1/status", "/api/v1/failed", "/api/v1/failed?limit=x"} {
+	for _, path := range []string{
+		"/", "/metrics", "/healthz", "/readyz", "/nowhere", "/blocks", "/block/12", "/block/20", "/transactions", "/tokens", "/missing", "/journal", "/search?q=12",
+		"/api/v1/status", "/api/v1/failed", "/api/v1/failed?limit=x", "/api/v1/blocks", "/api/v1/transactions", "/api/v1/logs?from=0&to=9",
+		"/api/v1/transfers", "/api/v1/tokens", "/api/v1/coverage", "/api/v1/journal",
+	} {
 		_, body := get(s.t, page+path)
 		s.add(path, body)
 	}
+	for _, method := range []string{"web3_clientVersion", "eth_blockNumber", "eth_call", "eth_estimateGas", "eth_gasPrice", "net_version"} {
+		call := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":[{"to":"0x7000000000000000000000000000000000000001"},"latest"]}`, method)
+		s.add(method, post(s.t, page, call))
+	}
 	s.add("events", readEvents(s.t, page, status(s.t, page)))
+}
+
+// post makes a JSON-RPC call, of which the answer may be a while in coming.
+func post(t *testing.T, page, call string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, page, strings.NewReader(call))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		return "" // the node is silent
+	}
+	defer answer.Body.Close()
+	body, _ := io.ReadAll(answer.Body) // what comes in time
+	return string(body)
 }
 
 // readEvents gives the events that are there from the file's begin on.
@@ -279,6 +306,9 @@ func TestNoKeyIsTold(t *testing.T) {
 			reaches(t, page, 31, 1)
 			s := &spill{t: t, texts: make(map[string]string)}
 			s.pages(page)
+			if got := s.texts["/api/v1/failed"]; !strings.Contains(got, "no project … for ") {
+				t.Errorf("what the node said is not told without its keys: %s", got)
+			}
 
 			before := p.stderr.String()
 			if f.wrap != nil {
