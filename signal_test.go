@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/coder/websocket"
+
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
 )
@@ -97,6 +99,36 @@ func TestTerminate(t *testing.T) {
 		{"the node is gone", func(t *testing.T, p *program, n *slowNode) {
 			n.Do(func(n *nodetest.Node) { n.Down = true })
 			p.says("waiting for the node")
+		}},
+		{"somebody subscribes over WebSocket", func(t *testing.T, p *program, n *slowNode) {
+			c, _, err := websocket.Dial(t.Context(), p.url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = c.CloseNow() }) // the other end has gone
+			if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`)); err != nil {
+				t.Fatal(err)
+			}
+			n.Do(func(n *nodetest.Node) { n.Head = 60 })
+			for range 2 { // the answer, and a block
+				if _, _, err := c.Read(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.reaches(61)
+		}},
+		{"a call is passed to a node that hangs", func(t *testing.T, p *program, n *slowNode) {
+			n.hang.Store(true)
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				answer, err := http.Post(p.url, "application/json", strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"eth_gasPrice","params":[]}`))
+				if err == nil {
+					answer.Body.Close()
+				}
+			}()
+			t.Cleanup(func() { <-ended })
+			p.eventually("the call is under way", func() bool { return n.held.Load() > 1 })
 		}},
 		{"a block is missing", func(t *testing.T, p *program, n *slowNode) {
 			n.Do(func(n *nodetest.Node) {
