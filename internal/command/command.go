@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -41,6 +43,14 @@ func usagef(format string, args ...any) error {
 // An app is what all commands share.
 type app struct {
 	stdout, stderr io.Writer
+}
+
+// Process is all that the program does: the command that its arguments ask for,
+// until that is done or a signal ends it. It returns the exit code.
+func Process() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the process at once
+	return Main(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }
 
 // Main runs the command that args ask for until it is done or ctx ends, and

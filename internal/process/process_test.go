@@ -1,4 +1,6 @@
-package main
+// Package process_test tests the program as a process: what signals, other users
+// and other processes do to it. The test binary is the program, see TestMain.
+package process_test
 
 import (
 	"bufio"
@@ -18,6 +20,7 @@ import (
 	"time"
 
 	"gapless/internal/api/rest"
+	"gapless/internal/command"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
 	"gapless/internal/store"
@@ -38,7 +41,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}
-	main()
+	os.Exit(command.Process())
 }
 
 // A program is a gapless in a process of its own.
