@@ -72,7 +72,7 @@ func (b *Block) writeBody(w rlp.EncoderBuffer, transactions [][]byte) {
 		b.Uncles[i].writeTo(w)
 	}
 	w.ListEnd(l)
-	if b.Withdrawals == nil {
+	if b.Withdrawals == nil && b.WithdrawalsRoot == nil {
 		return
 	}
 	l = w.List()
@@ -92,4 +92,23 @@ func (b *Block) AppendReceiptBinary(out []byte, i int) []byte {
 		bloom = &computed
 	}
 	return tx.Receipt.appendConsensus(out, tx.Type, bloom)
+}
+
+// AppendReceiptsRLP appends a list of the receipts in the form in which nodes
+// exchange them, with the blooms of their logs (eth/68, and era1 files).
+func (b *Block) AppendReceiptsRLP(out []byte) []byte { return appendRLP(out, b.writeReceipts) }
+
+func (b *Block) writeReceipts(w rlp.EncoderBuffer) {
+	l := w.List()
+	for i := range b.Transactions {
+		tx := &b.Transactions[i]
+		bloom := tx.Receipt.computeBloom()
+		encoded := tx.Receipt.appendConsensus(nil, tx.Type, &bloom)
+		if tx.Type == legacyType {
+			_, _ = w.Write(encoded) // is a list itself
+		} else {
+			w.WriteBytes(encoded)
+		}
+	}
+	w.ListEnd(l)
 }

@@ -61,6 +61,7 @@ func checkSepolia(t *testing.T, block *types.Block, receipts types.Receipts) {
 	if v := chain.Verify(b, chain.AllChecks); v.Passed != chain.AllChecks || !v.Verified() {
 		t.Errorf("block %d: failed %s, not computable %s: %s", b.Number, v.Failed, v.NotComputable, v.Why)
 	}
+	checkRLP(t, b, block, receipts)
 	if len(b.Transactions) > 0 {
 		if diff := diffAnswers(raw, encode(b)); diff != "" {
 			t.Errorf("block %d (-geth +given):\n%s", b.Number, diff)
