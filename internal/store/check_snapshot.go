@@ -81,7 +81,7 @@ func (s *checkSnapshot) load(ctx context.Context, tx *sql.Tx, numbers []uint64) 
 	for _, number := range numbers {
 		l, err := loadBlock(ctx, tx, number)
 		if err == nil {
-			s.transfers[number], err = loadRows(ctx, tx, "transfers", transferColumns, number)
+			s.transfers[number], err = loadRows(ctx, tx, "transfers", transferColumns, firstID(number), lastID(number))
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -38,65 +37,91 @@ type loaded struct {
 }
 
 func loadBlock(ctx context.Context, tx *sql.Tx, number uint64) (*loaded, error) {
-	l := &loaded{block: new(chain.Block)}
-	columns := blockColumns(&l.row)
-	err := tx.QueryRowContext(ctx, selectFrom("blocks", columns, "number = ?"), clamp(number)).Scan(places(columns)...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, fmt.Errorf("block %d: %w", number, ErrNotFound)
+	all, err := loadBlocks(ctx, tx, number, number)
+	if err == nil && len(all) == 0 {
+		err = ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", number, explain(err))
 	}
-	l.block.Header, l.block.Verdict = l.row.Header, l.row.verdict
-	for _, load := range []func(context.Context, *sql.Tx) error{
-		l.loadTransactions, l.loadLogs, l.loadWithdrawals, l.loadUncles,
-	} {
-		if err := load(ctx, tx); err != nil {
-			return nil, fmt.Errorf("block %d: %w", number, explain(err))
+	return all[0], all[0].assemble()
+}
+
+// loadBlocks reads the rows of the stored blocks from first to last, in order.
+// They are not assembled yet.
+func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded, error) {
+	from, to := firstID(first), lastID(last)
+	blocks, err := loadRows(ctx, tx, "blocks", blockColumns, clamp(first), clamp(last))
+	if err != nil {
+		return nil, err
+	}
+	txs, err := loadRows(ctx, tx, "transactions", transactionColumns, from, to)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := loadRows(ctx, tx, "logs", logColumns, from, to)
+	if err != nil {
+		return nil, err
+	}
+	withdrawals, err := loadRows(ctx, tx, "withdrawals", withdrawalColumns, from, to)
+	if err != nil {
+		return nil, err
+	}
+	uncles, err := loadRows(ctx, tx, "uncles", uncleColumns, from, to)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]*loaded, len(blocks))
+	for i := range blocks {
+		last := uint64(lastID(blocks[i].Number))
+		all[i] = &loaded{
+			block: new(chain.Block), row: blocks[i],
+			txs:         take(&txs, func(r *transactionRow) bool { return r.id <= last }),
+			logs:        take(&logs, func(r *logRow) bool { return r.id <= last }),
+			withdrawals: take(&withdrawals, func(r *withdrawalRow) bool { return r.id <= last }),
+			uncles:      take(&uncles, func(r *uncleRow) bool { return r.id <= last }),
 		}
 	}
-	return l, l.assemble()
+	return all, nil
 }
 
-func (l *loaded) loadTransactions(ctx context.Context, tx *sql.Tx) (err error) {
-	l.txs, err = loadRows(ctx, tx, "transactions", transactionColumns, l.block.Number)
-	l.block.Transactions = make([]chain.Transaction, len(l.txs))
-	for i := range l.txs {
-		l.block.Transactions[i] = l.txs[i].Transaction
-		l.block.Transactions[i].Receipt.LogsBloom = l.txs[i].bloom
-		l.block.Transactions[i].Receipt.Logs = []chain.Log{}
+// take cuts off the front of rows what is in a block, or below it without one.
+func take[T any](rows *[]T, in func(*T) bool) []T {
+	n := 0
+	for n < len(*rows) && in(&(*rows)[n]) {
+		n++
 	}
-	return err
+	taken := (*rows)[:n:n]
+	*rows = (*rows)[n:]
+	return taken
 }
 
-func (l *loaded) loadLogs(ctx context.Context, tx *sql.Tx) (err error) {
-	l.logs, err = loadRows(ctx, tx, "logs", logColumns, l.block.Number)
-	return err
-}
-
-func (l *loaded) loadWithdrawals(ctx context.Context, tx *sql.Tx) (err error) {
-	l.withdrawals, err = loadRows(ctx, tx, "withdrawals", withdrawalColumns, l.block.Number)
+// assemble makes the block of its rows.
+func (l *loaded) assemble() error {
+	b := l.block
+	b.Header, b.Verdict = l.row.Header, l.row.verdict
+	b.Transactions = make([]chain.Transaction, len(l.txs))
+	for i := range l.txs {
+		b.Transactions[i] = l.txs[i].Transaction
+		b.Transactions[i].Receipt.LogsBloom = l.txs[i].bloom
+		b.Transactions[i].Receipt.Logs = []chain.Log{}
+	}
 	if l.row.withdrawals != nil {
-		l.block.Withdrawals = []chain.Withdrawal{}
+		b.Withdrawals = []chain.Withdrawal{}
 	}
 	for i := range l.withdrawals {
-		l.block.Withdrawals = append(l.block.Withdrawals, l.withdrawals[i].Withdrawal)
+		b.Withdrawals = append(b.Withdrawals, l.withdrawals[i].Withdrawal)
 	}
-	return err
-}
-
-func (l *loaded) loadUncles(ctx context.Context, tx *sql.Tx) (err error) {
-	l.uncles, err = loadRows(ctx, tx, "uncles", uncleColumns, l.block.Number)
-	l.block.Uncles = make([]chain.Header, len(l.uncles))
-	l.block.UncleHashes = make([]common.Hash, len(l.uncles))
+	b.Uncles = make([]chain.Header, len(l.uncles))
+	b.UncleHashes = make([]common.Hash, len(l.uncles))
 	for i := range l.uncles {
-		l.block.Uncles[i], l.block.UncleHashes[i] = l.uncles[i].Header, l.uncles[i].Hash
+		b.Uncles[i], b.UncleHashes[i] = l.uncles[i].Header, l.uncles[i].Hash
 	}
-	return err
+	return l.assembleLogs()
 }
 
-// assemble gives each log to its transaction.
-func (l *loaded) assemble() error {
+// assembleLogs gives each log to its transaction.
+func (l *loaded) assembleLogs() error {
 	for i := range l.logs {
 		row := &l.logs[i]
 		if row.transaction >= uint64(len(l.txs)) {
@@ -120,13 +145,12 @@ func given(topics [4]*common.Hash) []common.Hash {
 	return given
 }
 
-// loadRows reads the rows of a table that are inside a block.
-func loadRows[T any](ctx context.Context, tx *sql.Tx, table string, columns func(*T) []column, number uint64) ([]T, error) {
+// loadRows reads the rows of a table with keys from first to last, in order.
+func loadRows[T any](ctx context.Context, tx *sql.Tx, table string, columns func(*T) []column, first, last int64) ([]T, error) {
 	var row, blank T
 	bound := columns(&row)
-	key := bound[0].name // id
-	rows, err := tx.QueryContext(ctx, selectFrom(table, bound, key+" BETWEEN ? AND ? ORDER BY "+key),
-		firstID(number), lastID(number))
+	key := bound[0].name // number or id
+	rows, err := tx.QueryContext(ctx, selectFrom(table, bound, key+" BETWEEN ? AND ? ORDER BY "+key), first, last)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", table, err)
 	}
