@@ -90,7 +90,7 @@ func (w *writer) insert(b *chain.Block) error {
 			return &ForkError{Want: genesis, Got: b.Hash}
 		}
 	}
-	return w.rows.insert(b)
+	return w.rows.insert(b, now())
 }
 
 // carries checks that b can stand on a, the highest stored block below it.

@@ -61,11 +61,11 @@ func (r *rows) close() {
 	}
 }
 
-// insert writes a block with all that is in it.
-func (r *rows) insert(b *chain.Block) error {
+// insert writes a block with all that is in it. at is in unix milliseconds.
+func (r *rows) insert(b *chain.Block, at int64) error {
 	row := blockRow{
 		Header: b.Header, transactions: uint64(len(b.Transactions)), uncles: uint64(len(b.Uncles)),
-		verdict: b.Verdict, indexedAt: uint64(now()),
+		verdict: b.Verdict, indexedAt: uint64(at),
 	}
 	if b.Withdrawals != nil {
 		count := uint64(len(b.Withdrawals))

@@ -1,0 +1,139 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+
+	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/chain"
+	"gapless/schema"
+)
+
+// A Canonical is a file in the making that depends on nothing but the blocks
+// that are written to it: the same identity, blocks and verdicts give the same
+// bytes. It has no journal, no failures, nothing of finality, and zero for all
+// times; its epoch is the beginning of the last block's hash. It is in
+// rollback-journal mode. Its methods are for one goroutine.
+type Canonical struct {
+	db      *sql.DB
+	conn    *sql.Conn
+	id      Identity
+	rows    rows
+	indexes []string // statements that make them
+	last    common.Hash
+}
+
+// NewCanonical makes a file at path, which must not be there yet. Its blocks
+// begin with id.Start; of id, the epoch does not count. The file is nothing before
+// Finish has returned, and it is for the caller to sync and name it, or to
+// remove it.
+func NewCanonical(ctx context.Context, path string, id Identity) (*Canonical, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	db, err := sql.Open("sqlite", dsn(path, "rwc"))
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	c := &Canonical{db: db, id: id}
+	if err := c.begin(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("make %s: %w", path, explain(err)), c.Close())
+	}
+	return c, nil
+}
+
+// begin makes the tables. The indexes come last, from sorted rows, which is
+// quicker and leaves no page half full. A journal is of no use to a file that
+// is thrown away if anything fails.
+func (c *Canonical) begin(ctx context.Context) (err error) {
+	if c.conn, err = c.db.Conn(ctx); err != nil {
+		return err
+	}
+	for _, pragma := range []string{
+		`page_size = 8192`, `journal_mode = OFF`, `synchronous = OFF`, `locking_mode = EXCLUSIVE`, `cache_size = -65536`,
+	} {
+		if err := c.exec(ctx, `PRAGMA `+pragma); err != nil {
+			return err
+		}
+	}
+	if err := schema.Migrate(ctx, c.conn); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	if err := c.dropIndexes(ctx); err != nil {
+		return err
+	}
+	return c.rows.prepare(ctx, c.conn)
+}
+
+// dropIndexes drops the indexes, and keeps how they are made.
+func (c *Canonical) dropIndexes(ctx context.Context) error {
+	rows, err := c.conn.QueryContext(ctx, `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name, text string
+		if err := rows.Scan(&name, &text); err != nil {
+			return err
+		}
+		names, c.indexes = append(names, name), append(c.indexes, text)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return err
+	}
+	for _, name := range names {
+		if err := c.exec(ctx, `DROP INDEX `+name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Add writes a block with its verdict. Blocks come in order, without a gap.
+func (c *Canonical) Add(b *chain.Block) error {
+	c.last = b.Hash
+	return explain(c.rows.insert(b, 0))
+}
+
+// Finish completes the file. Close is still to be called.
+func (c *Canonical) Finish(ctx context.Context) error {
+	forkBlock, forkHash := c.id.Fork.columns()
+	_, err := c.conn.ExecContext(ctx, `INSERT INTO chain (id, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at)
+		VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0)`,
+		c.last[:8], strconv.FormatUint(c.id.ChainID, 10), c.id.Genesis[:], forkBlock, forkHash, int64(c.id.Start), c.id.Client)
+	if err != nil {
+		return explain(err)
+	}
+	for _, text := range c.indexes {
+		if err := c.exec(ctx, text); err != nil {
+			return explain(err)
+		}
+	}
+	return explain(c.exec(ctx, `COMMIT`))
+}
+
+func (c *Canonical) exec(ctx context.Context, query string) error {
+	_, err := c.conn.ExecContext(ctx, query)
+	return err
+}
+
+// Close closes the file.
+func (c *Canonical) Close() error {
+	c.rows.close()
+	if c.conn != nil {
+		_ = c.conn.Close() // gives it back to db
+	}
+	return c.db.Close()
+}
