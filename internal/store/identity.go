@@ -21,8 +21,8 @@ type Identity struct {
 	Epoch   [8]byte     // random; names the file in event ids. Set by the store.
 }
 
-// sameChain reports whether two identities are of one chain.
-func (id Identity) sameChain(other Identity) bool {
+// SameChain reports whether two identities are of one chain.
+func (id Identity) SameChain(other Identity) bool {
 	return id.ChainID == other.ChainID && id.Genesis == other.Genesis &&
 		(id.Fork == nil) == (other.Fork == nil) && (id.Fork == nil || *id.Fork == *other.Fork)
 }
@@ -57,7 +57,7 @@ func (s *Store) Identify(ctx context.Context, want Identity) error {
 		return s.write(ctx, func(w *writer) error { return w.identify(want) })
 	case err != nil:
 		return err
-	case !got.sameChain(want):
+	case !got.SameChain(want):
 		return &IdentityError{File: got, Node: want}
 	}
 	return nil

@@ -73,27 +73,32 @@ func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded,
 	}
 	all := make([]*loaded, len(blocks))
 	for i := range blocks {
-		last := uint64(lastID(blocks[i].Number))
+		n := blocks[i].Number
 		all[i] = &loaded{
 			block: new(chain.Block), row: blocks[i],
-			txs:         take(&txs, func(r *transactionRow) bool { return r.id <= last }),
-			logs:        take(&logs, func(r *logRow) bool { return r.id <= last }),
-			withdrawals: take(&withdrawals, func(r *withdrawalRow) bool { return r.id <= last }),
-			uncles:      take(&uncles, func(r *uncleRow) bool { return r.id <= last }),
+			txs:         take(&txs, n, func(r *transactionRow) uint64 { return r.id }),
+			logs:        take(&logs, n, func(r *logRow) uint64 { return r.id }),
+			withdrawals: take(&withdrawals, n, func(r *withdrawalRow) uint64 { return r.id }),
+			uncles:      take(&uncles, n, func(r *uncleRow) uint64 { return r.id }),
 		}
 	}
 	return all, nil
 }
 
-// take cuts off the front of rows what is in a block, or below it without one.
-func take[T any](rows *[]T, in func(*T) bool) []T {
-	n := 0
-	for n < len(*rows) && in(&(*rows)[n]) {
-		n++
+// take cuts off the front of rows what is in a block. What is below it is of no
+// block.
+func take[T any](rows *[]T, number uint64, id func(*T) uint64) []T {
+	first, last, all := uint64(firstID(number)), uint64(lastID(number)), *rows
+	from := 0
+	for from < len(all) && id(&all[from]) < first {
+		from++
 	}
-	taken := (*rows)[:n:n]
-	*rows = (*rows)[n:]
-	return taken
+	to := from
+	for to < len(all) && id(&all[to]) <= last {
+		to++
+	}
+	*rows = all[to:]
+	return all[from:to:to]
 }
 
 // assemble makes the block of its rows.

@@ -1,0 +1,130 @@
+package archive
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// An Output is a file, or a folder of files, that gets its name only once it is
+// whole and on the disk. Until then it is beside that place under a name of its own.
+type Output struct {
+	path   string // where it will be
+	temp   string // where it is
+	folder bool
+	files  []*os.File
+	bufs   []*bufio.Writer
+}
+
+// NewOutput begins the file that will be at path. There must be nothing yet,
+// unless replace is set; a folder is never replaced.
+func NewOutput(path string, replace bool) (*Output, error) {
+	o, err := newOutput(path, replace)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.CreateTemp(filepath.Dir(o.path), "."+filepath.Base(o.path)+".*.tmp")
+	if err != nil {
+		return nil, err
+	}
+	o.temp = f.Name()
+	return o, errors.Join(f.Chmod(0o644), f.Close())
+}
+
+// NewFolder begins the folder that will be at path, where there must be nothing
+// yet.
+func NewFolder(path string) (*Output, error) {
+	o, err := newOutput(path, false)
+	if err != nil {
+		return nil, err
+	}
+	o.folder = true
+	if o.temp, err = os.MkdirTemp(filepath.Dir(o.path), "."+filepath.Base(o.path)+".*.tmp"); err != nil {
+		return nil, err
+	}
+	return o, os.Chmod(o.temp, 0o755)
+}
+
+func newOutput(path string, replace bool) (*Output, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return nil, err
+	case !replace || !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	return &Output{path: path}, nil
+}
+
+// Temp is where the file is now, for those who write it themselves.
+func (o *Output) Temp() string { return o.temp }
+
+// Open gives a writer of the file, or of the file with a name in the folder.
+func (o *Output) Open(name string) (io.Writer, error) {
+	path := o.temp
+	if o.folder {
+		path = filepath.Join(o.temp, name)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	buf := bufio.NewWriterSize(f, 1<<20)
+	o.files, o.bufs = append(o.files, f), append(o.bufs, buf)
+	return buf, nil
+}
+
+// Commit gives the file its name, after it is on the disk. If that fails,
+// nothing is left.
+func (o *Output) Commit() error {
+	err := o.flush()
+	if err == nil {
+		err = sync(o.temp)
+	}
+	if err == nil {
+		err = os.Rename(o.temp, o.path)
+	}
+	if err != nil {
+		o.Abort()
+		return err
+	}
+	o.temp = ""
+	return sync(filepath.Dir(o.path))
+}
+
+func (o *Output) flush() (err error) {
+	for i, f := range o.files {
+		err = errors.Join(err, o.bufs[i].Flush(), f.Sync(), f.Close())
+	}
+	o.files, o.bufs = nil, nil
+	return err
+}
+
+// Abort removes what is there, unless it has its name already.
+func (o *Output) Abort() {
+	for _, f := range o.files {
+		_ = f.Close()
+	}
+	o.files, o.bufs = nil, nil
+	if o.temp != "" {
+		_ = os.RemoveAll(o.temp)
+	}
+}
+
+// sync waits until a file or folder is on the disk.
+func sync(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
