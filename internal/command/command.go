@@ -22,7 +22,7 @@ const (
 	exitFailed     = 1
 	exitUsage      = 2
 	exitIncomplete = 3 // blocks are missing
-	exitFault      = 4 // stored data is wrong
+	exitFault      = 4 // stored data is wrong, or not what it is compared with
 )
 
 // An exitError ends the process with a code of its own.
@@ -100,7 +100,8 @@ func (a *app) root() *cobra.Command {
 	}
 	root.AddCommand(
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
-		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.replayCommand(), a.versionCommand(),
+		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.replayCommand(),
+		a.exportCommand(), a.digestCommand(), a.diffCommand(), a.versionCommand(),
 	)
 	return root
 }
@@ -184,6 +185,9 @@ usage:
   gapless skip N --reason R   stop trying a missing block
   gapless replay FILE         answer as the node did, offline, from the file alone
   gapless verify              prove from the file alone that it is whole and right
+  gapless export              write the chain as JSON lines, CSV, RLP or a canonical SQLite file
+  gapless digest              one line that commits to all that the file has of the chain
+  gapless diff A B            what differs between two files
   gapless version             this program's version and those of its parts
 
 All of them take --db FILE (gapless.db) where they read or write a file, and -h.
@@ -192,5 +196,6 @@ Without flags gapless asks the node at http://127.0.0.1:8545, writes gapless.db 
 serves http://127.0.0.1:8600. Ctrl-C stops it; started again, it goes on where it was.
 
 exit codes:
-  0 done   1 failed   2 not used right   3 blocks are missing   4 stored data is wrong
+  0 done   1 failed   2 not used right   3 blocks are missing   4 stored data is wrong,
+  or files differ
 `

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -36,19 +35,21 @@ usage: gapless verify [flags]
 `
 
 func (a *app) verifyCommand() *cobra.Command {
-	var db, from, to string
+	var db string
+	var between between
 	var asJSON, repair bool
 	var nodes nodeFlags
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
 		v := verification{out: a.stdout, json: asJSON, progress: newConsole(a.stderr)}
-		if err := v.bounds(from, to); err != nil {
+		var err error
+		if v.from, v.to, err = between.bounds(); err != nil {
 			return err
 		}
 		o := options{db: db, onReset: resetStop, level: chain.Auto}
 		if err := nodes.into(&o); err != nil {
 			return err
 		}
-		err := v.file(ctx, db)
+		err = v.file(ctx, db)
 		if !repair || len(v.wrong) == 0 {
 			return err
 		}
@@ -62,8 +63,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	nodes.register(c.Flags())
 	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isNodeFlag) }
 	c.Flags().BoolVar(&repair, "repair", false, "")
-	c.Flags().StringVar(&from, "from", "", "")
-	c.Flags().StringVar(&to, "to", "", "")
+	between.flags(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "")
 	return c
 }
@@ -85,31 +85,6 @@ type fault struct {
 	Block   uint64 `json:"block_number"`
 	Promise string `json:"promise"`
 	What    string `json:"what"`
-}
-
-func (v *verification) bounds(from, to string) (err error) {
-	if v.from, err = parseNumber("--from", from); err != nil {
-		return err
-	}
-	if v.to, err = parseNumber("--to", to); err != nil {
-		return err
-	}
-	if v.from != nil && v.to != nil && *v.from > *v.to {
-		return usagef("there are no blocks from %d to %d", *v.from, *v.to)
-	}
-	return nil
-}
-
-// parseNumber reads a block number; nil for an empty text.
-func parseNumber(name, text string) (*uint64, error) {
-	if text == "" {
-		return nil, nil
-	}
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil {
-		return nil, usagef("%s is %q: use a block number", name, text)
-	}
-	return &n, nil
 }
 
 // file checks the file and tells what was found.

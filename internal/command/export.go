@@ -1,0 +1,234 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"gapless/internal/archive"
+)
+
+const exportUsage = `
+Write blocks of the file in another form. The same blocks give the same bytes. What is written gets
+its name only once it is whole; if blocks are missing, nothing is written and the exit code is 3.
+
+usage: gapless export --format FORMAT [flags]
+
+  --format jsonl    JSON lines: the chain, then a line for each block with its transactions,
+                    receipts and uncles, as the node answered; with --table an object for each row
+  --format csv      the rows of a table; without --table a folder with a file for each table
+  --format rlp      the blocks as geth import reads them. It needs the chain's genesis.json too,
+                    which can't be made from the index; block 0, if it is in the range, it skips
+  --format sqlite   a file like that of gapless run, without journal, missing blocks and times,
+                    for tests: the same bytes for the same blocks, however they came
+
+  --table TABLE     blocks, uncles, transactions, logs, withdrawals or transfers
+  --receipts FILE   with rlp: write the receipts there, for each block a list of them in RLP, with
+                    blooms, as nodes exchange them and era1 files have them
+  --out FILE        where to write; - is standard output (-)
+  --force           replace FILE if it is there
+  --from N          the first block (the file's first)
+  --to N            the last block (the file's last)
+  --db FILE         the file to read (gapless.db)
+`
+
+func (a *app) exportCommand() *cobra.Command {
+	var x export
+	var between between
+	c := a.command("export", exportUsage, 0, func(ctx context.Context, _ []string) error {
+		from, to, err := between.bounds()
+		if err == nil {
+			err = x.check(a)
+		}
+		if err != nil {
+			return err
+		}
+		return a.selection(ctx, x.db, from, to, "wrote", func(s *archive.Selection) error { return x.write(ctx, a, s) })
+	})
+	dbFlag(c.Flags(), &x.db)
+	between.flags(c.Flags())
+	for name, flag := range map[string]*string{"format": &x.format, "table": &x.table, "receipts": &x.receipts} {
+		c.Flags().StringVar(flag, name, "", "")
+	}
+	c.Flags().StringVar(&x.out, "out", stdout, "")
+	c.Flags().BoolVar(&x.force, "force", false, "")
+	return c
+}
+
+// stdout is the name of standard output.
+const stdout = "-"
+
+// An export is what the flags ask for.
+type export struct {
+	db, format, table, out, receipts string
+	force                            bool
+}
+
+// check refuses what can't be meant.
+func (x *export) check(a *app) error {
+	switch x.format {
+	case "jsonl", "csv", "rlp", "sqlite":
+	case "":
+		return usagef("say with --format what to write: jsonl, csv, rlp or sqlite")
+	default:
+		return usagef("--format is %q: use jsonl, csv, rlp or sqlite", x.format)
+	}
+	rows := x.format == "jsonl" || x.format == "csv"
+	_, unknown := archive.FindTable(x.table)
+	switch {
+	case x.table != "" && !rows:
+		return usagef("--table goes with the formats jsonl and csv")
+	case x.table != "" && unknown != nil:
+		return usagef("%w: use blocks, uncles, transactions, logs, withdrawals or transfers", unknown)
+	case x.receipts != "" && x.format != "rlp":
+		return usagef("--receipts goes with the format rlp")
+	case x.receipts == stdout || x.receipts != "" && same(x.receipts, x.out):
+		return usagef("--receipts has to name a file of its own")
+	case x.folder() && x.out == stdout:
+		return usagef("CSV of all tables is a folder: name it with --out, or choose a table with --table")
+	case x.out == stdout && !rows && isTerminal(a.stdout):
+		return usagef("this would not look good on a terminal: name a file with --out")
+	case same(x.out, x.db) || same(x.receipts, x.db):
+		return usagef("%s is the file that is read: name another", x.db)
+	}
+	return nil
+}
+
+// folder reports whether the output is a folder.
+func (x *export) folder() bool { return x.format == "csv" && x.table == "" }
+
+// same reports whether two paths are of one file.
+func same(a, b string) bool {
+	if pathA, err := filepath.Abs(a); err == nil {
+		if pathB, err := filepath.Abs(b); err == nil && pathA == pathB {
+			return true
+		}
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	return errA == nil && errB == nil && os.SameFile(infoA, infoB)
+}
+
+// write writes what is asked for.
+func (x *export) write(ctx context.Context, a *app, s *archive.Selection) (err error) {
+	receipts := new(archive.Output)
+	if x.receipts != "" {
+		if receipts, err = archive.NewOutput(x.receipts, x.force); err != nil {
+			return withForce(err)
+		}
+		defer receipts.Abort()
+	}
+	if x.out == stdout && x.format != "sqlite" {
+		err = x.stream(ctx, s, func(string) (io.Writer, error) { return a.stdout, nil }, receipts)
+	} else {
+		err = x.file(ctx, a, s, receipts)
+	}
+	if err != nil {
+		return err
+	}
+	if x.receipts != "" {
+		if err := receipts.Commit(); err != nil {
+			return err
+		}
+	}
+	if x.out != stdout {
+		fmt.Fprintf(a.stderr, "wrote blocks %s to %s to %s\n", thousands(s.From), thousands(s.To), x.out)
+	}
+	return nil
+}
+
+// file writes a file or folder that gets its name once it is whole.
+func (x *export) file(ctx context.Context, a *app, s *archive.Selection, receipts *archive.Output) error {
+	var out *archive.Output
+	var err error
+	switch {
+	case x.out == stdout: // SQLite needs a file, which does not get a name
+		out, err = archive.NewOutput(filepath.Join(os.TempDir(), "gapless-export"), true)
+	case x.folder():
+		out, err = archive.NewFolder(x.out)
+	default:
+		out, err = archive.NewOutput(x.out, x.force)
+	}
+	if err != nil {
+		return withForce(err)
+	}
+	defer out.Abort()
+	if x.format == "sqlite" {
+		err = s.WriteSQLite(ctx, out.Temp())
+	} else {
+		err = x.stream(ctx, s, out.Open, receipts)
+	}
+	switch {
+	case err != nil:
+		return err
+	case x.out == stdout:
+		return copyTo(a.stdout, out.Temp())
+	}
+	return out.Commit()
+}
+
+// stream writes to what open gives for the name of a file.
+func (x *export) stream(ctx context.Context, s *archive.Selection, open func(name string) (io.Writer, error), receipts *archive.Output) error {
+	if x.folder() {
+		return x.tables(ctx, s, archive.Tables, open)
+	}
+	if x.table != "" {
+		table, err := archive.FindTable(x.table)
+		if err != nil {
+			return err
+		}
+		return x.tables(ctx, s, []archive.Table{table}, open)
+	}
+	out, err := open("")
+	if err != nil {
+		return err
+	}
+	if x.format == "jsonl" {
+		return s.WriteJSONL(ctx, out)
+	}
+	var beside io.Writer
+	if x.receipts != "" {
+		if beside, err = receipts.Open(""); err != nil {
+			return err
+		}
+	}
+	return s.WriteRLP(ctx, out, beside)
+}
+
+func (x *export) tables(ctx context.Context, s *archive.Selection, tables []archive.Table, open func(name string) (io.Writer, error)) error {
+	format := archive.JSONRows
+	if x.format == "csv" {
+		format = archive.CSVRows
+	}
+	outs := make([]io.Writer, len(tables))
+	for i, t := range tables {
+		var err error
+		if outs[i], err = open(t.Name + ".csv"); err != nil {
+			return err
+		}
+	}
+	return s.WriteTables(ctx, format, tables, outs)
+}
+
+func copyTo(out io.Writer, path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, f)
+	return errors.Join(err, f.Close())
+}
+
+// withForce adds to the error of a file that is there what can be done.
+func withForce(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w\nname another, or replace a file with --force", err)
+	}
+	return err
+}
