@@ -8,10 +8,10 @@ import (
 	"gapless/internal/store"
 )
 
-// WriteSQLite makes the canonical file at path, which must not be there yet:
-// its bytes depend on nothing but the blocks, the kind of node that gave them
-// and the version of this program. Verdicts are not those of the file: all checks are
-// made anew. If it fails, there may be part of a file.
+// WriteSQLite makes the canonical file at path, where nothing or an empty file
+// is: its bytes depend on nothing but the blocks, the kind of node that gave them
+// and the version of this program. Verdicts are not those of the file: all checks
+// are made anew. If it fails, there may be part of a file.
 func (s *Selection) WriteSQLite(ctx context.Context, path string) error {
 	id := s.Identity
 	id.Start, id.Client = s.From, kind(id.Client)

@@ -136,7 +136,7 @@ func (c *Comparison) Differences(ctx context.Context, found func(Difference) err
 		}
 		c.Compared += r.blocks
 		if c.Progress != nil {
-			c.Progress(r.last + 1 - c.Common.First)
+			c.Progress(r.end - c.Common.First)
 		}
 		return nil
 	})
@@ -148,42 +148,50 @@ func (c *Comparison) Differences(ctx context.Context, found func(Difference) err
 
 // compared is what came of a range.
 type compared struct {
-	last        uint64
+	end         uint64 // one past its last number
 	blocks      uint64
 	differences []Difference
 }
 
-func (c *Comparison) compare(ctx context.Context, first, last uint64) (r compared, err error) {
-	r.last = last
-	others := make(map[uint64]*chain.Block)
-	err = c.b.each(ctx, first, last, func(b *chain.Block) { others[b.Number] = b })
-	if err != nil {
-		return r, err
-	}
-	err = c.a.each(ctx, first, last, func(a *chain.Block) {
-		b := others[a.Number]
-		if b == nil {
-			return
-		}
-		r.blocks++
-		if !bytes.Equal(a.AppendCanonical(nil), b.AppendCanonical(nil)) {
-			r.differences = append(r.differences, differences(a, b)...)
-		}
-	})
-	return r, err
-}
-
-// each calls fn with the stored blocks of a range.
-func (s *Selection) each(ctx context.Context, first, last uint64, fn func(*chain.Block)) error {
-	for next := first; next <= last; {
-		blocks, after, err := s.reader.Blocks(ctx, next, last)
+func (c *Comparison) compare(ctx context.Context, first, last uint64, emit func(compared) error) error {
+	for first <= last {
+		inA, end, err := c.a.reader.Blocks(ctx, first, last)
 		if err != nil {
+			return fmt.Errorf("A: %w", err)
+		}
+		inB, err := c.b.blocks(ctx, first, end-1)
+		if err != nil {
+			return fmt.Errorf("B: %w", err)
+		}
+		r := compared{end: end}
+		for _, a := range inA {
+			if b := inB[a.Number]; b != nil {
+				r.blocks++
+				if !bytes.Equal(a.AppendCanonical(nil), b.AppendCanonical(nil)) {
+					r.differences = append(r.differences, differences(a, b)...)
+				}
+			}
+		}
+		if err := emit(r); err != nil {
 			return err
 		}
-		for _, b := range blocks {
-			fn(b)
-		}
-		next = after
+		first = end
 	}
 	return nil
+}
+
+// blocks gives the stored blocks of a range by number.
+func (s *Selection) blocks(ctx context.Context, first, last uint64) (map[uint64]*chain.Block, error) {
+	all := make(map[uint64]*chain.Block)
+	for first <= last {
+		blocks, end, err := s.reader.Blocks(ctx, first, last)
+		if err != nil {
+			return nil, err
+		}
+		for _, b := range blocks {
+			all[b.Number] = b
+		}
+		first = end
+	}
+	return all, nil
 }

@@ -30,6 +30,36 @@ var recording = sync.OnceValue(func() *recorded.Chain {
 	return c
 })
 
+// TestMain makes a file of the whole recorded chain, once, for tests that only
+// read it.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	folder, err := os.MkdirTemp("", "archive-test-")
+	if err != nil {
+		panic(err)
+	}
+	whole = filepath.Join(folder, "whole.db")
+	code := m.Run()
+	_ = os.RemoveAll(folder)
+	os.Exit(code)
+}
+
+var (
+	whole     string
+	makeWhole sync.Once
+)
+
+// wholeFile is a file of the recorded chain. Don't change it.
+func wholeFile(t *testing.T) string {
+	t.Helper()
+	makeWhole.Do(func() {
+		if err := os.Rename(newFile(t, recording(), recording().Last()), whole); err != nil {
+			t.Fatal(err)
+		}
+	})
+	return whole
+}
+
 func readRecording(path string) (*recorded.Chain, error) {
 	f, err := os.Open(path)
 	if err != nil {

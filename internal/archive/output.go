@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 )
 
 // An Output is a file, or a folder of files, that gets its name only once it is
@@ -120,9 +121,17 @@ func (o *Output) Abort() {
 	}
 }
 
-// sync waits until a file or folder is on the disk.
+// sync waits until a file or folder is on the disk. Windows can't for folders.
 func sync(path string) error {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
+	if err != nil || info.IsDir() && runtime.GOOS == "windows" {
+		return err
+	}
+	how := os.O_RDWR
+	if info.IsDir() {
+		how = os.O_RDONLY
+	}
+	f, err := os.OpenFile(path, how, 0)
 	if err != nil {
 		return err
 	}

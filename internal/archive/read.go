@@ -15,42 +15,43 @@ import (
 // chunk is how many block numbers are worked on together.
 const chunk = 64
 
-// read loads the blocks of the selection, makes something of each few of them
-// on all cores, and delivers that in order, from one goroutine. Before, the
+// read loads the blocks of the selection, makes something of a few of them at
+// a time on all cores, and delivers that in order, from one goroutine. Before, the
 // blocks are verified again: what their verdict says has passed has to pass.
 // They are one chain, each the parent of the next: if read returns nil, no reorg
 // has come between.
-func read[T any](ctx context.Context, s *Selection, checks chain.Check, make func([]*chain.Block) (T, error), deliver func(T) error) error {
-	load := func(ctx context.Context, first, last uint64) (pieces []piece[T], err error) {
-		for next := first; next <= last; {
-			var blocks []*chain.Block
-			if blocks, next, err = s.reader.Blocks(ctx, next, last); err != nil {
-				return nil, err
-			}
-			p := piece[T]{first: first}
-			if err := p.take(ctx, s, blocks, next, checks); err != nil {
-				return nil, err
-			}
-			if p.value, err = make(blocks); err != nil {
-				return nil, err
-			}
-			pieces, first = append(pieces, p), next
-		}
-		return pieces, nil
-	}
-	var last common.Hash
-	err := inOrder(ctx, s.From, s.To, load, func(pieces []piece[T]) error {
-		for _, p := range pieces {
-			if p.first > s.From && p.parent != last {
-				return s.reorganised(ctx, unlinked(p.first, p.parent, last))
-			}
-			last = p.hash
-			if err := deliver(p.value); err != nil {
+func read[T any](ctx context.Context, s *Selection, checks chain.Check, convert func([]*chain.Block) (T, error), deliver func(T) error) error {
+	load := func(ctx context.Context, first, last uint64, emit func(piece[T]) error) error {
+		for first <= last {
+			blocks, end, err := s.reader.Blocks(ctx, first, last)
+			if err != nil {
 				return err
 			}
-			if s.Progress != nil {
-				s.Progress(p.end - s.From)
+			p := piece[T]{first: first, end: end}
+			if err := p.take(ctx, s, blocks, checks); err != nil {
+				return err
 			}
+			if p.value, err = convert(blocks); err != nil {
+				return err
+			}
+			if err := emit(p); err != nil {
+				return err
+			}
+			first = end
+		}
+		return nil
+	}
+	var last common.Hash
+	err := inOrder(ctx, s.From, s.To, load, func(p piece[T]) error {
+		if p.first > s.From && p.parent != last {
+			return s.reorganised(ctx, unlinked(p.first, p.parent, last))
+		}
+		last = p.hash
+		if err := deliver(p.value); err != nil {
+			return err
+		}
+		if s.Progress != nil {
+			s.Progress(p.end - s.From)
 		}
 		return nil
 	})
@@ -67,8 +68,8 @@ type piece[T any] struct {
 	parent, hash common.Hash // of the first and the last
 }
 
-// take checks that these are the blocks from p.first up to end.
-func (p *piece[T]) take(ctx context.Context, s *Selection, blocks []*chain.Block, end uint64, checks chain.Check) error {
+// take checks that these are the blocks from p.first up to p.end.
+func (p *piece[T]) take(ctx context.Context, s *Selection, blocks []*chain.Block, checks chain.Check) error {
 	number := p.first
 	for i, b := range blocks {
 		if b.Number != number {
@@ -83,10 +84,10 @@ func (p *piece[T]) take(ctx context.Context, s *Selection, blocks []*chain.Block
 		p.hash = b.Hash
 		number++
 	}
-	if number != end { // gone since Select has looked
+	if number != p.end { // gone since Select has looked
 		return s.reorganised(ctx, &MissingError{[]Span{{number, number}}, s.Identity.Start, s.To + 1})
 	}
-	p.parent, p.end = blocks[0].ParentHash, end
+	p.parent = blocks[0].ParentHash
 	return nil
 }
 
@@ -105,24 +106,34 @@ func unlinked(number uint64, parent, below common.Hash) error {
 		What: fmt.Sprintf("its parent is %s, but the block below it is %s", parent, below)}}
 }
 
-// inOrder works on ranges of numbers on all cores and delivers the results in
-// order, from one goroutine.
-func inOrder[T any](ctx context.Context, from, to uint64, work func(ctx context.Context, first, last uint64) (T, error), deliver func(T) error) error {
+// inOrder works on ranges of numbers on all cores and delivers what each emits
+// in order, from one goroutine. A worker waits until what it has emitted before
+// is delivered, so that little is in memory however large the blocks are.
+func inOrder[T any](ctx context.Context, from, to uint64,
+	work func(ctx context.Context, first, last uint64, emit func(T) error) error, deliver func(T) error,
+) error {
 	g, ctx := errgroup.WithContext(ctx)
-	results := make(chan chan T, runtime.GOMAXPROCS(0)) // bounds the work under way
+	outputs := make(chan chan T, runtime.GOMAXPROCS(0)) // bounds the work under way
 	g.Go(func() error {
-		defer close(results)
+		defer close(outputs)
 		for first := from; first <= to && first >= from; first += chunk {
-			result := make(chan T, 1)
+			output := make(chan T, 1)
 			select {
-			case results <- result:
+			case outputs <- output:
 			case <-ctx.Done():
 				return context.Cause(ctx)
 			}
 			g.Go(func() error {
-				v, err := work(ctx, first, min(to, first+chunk-1))
+				err := work(ctx, first, min(to, first+chunk-1), func(v T) error {
+					select {
+					case output <- v:
+						return nil
+					case <-ctx.Done():
+						return context.Cause(ctx)
+					}
+				})
 				if err == nil {
-					result <- v
+					close(output)
 				}
 				return err
 			})
@@ -130,17 +141,29 @@ func inOrder[T any](ctx context.Context, from, to uint64, work func(ctx context.
 		return nil
 	})
 	g.Go(func() error {
-		for result := range results {
-			select {
-			case v := <-result:
-				if err := deliver(v); err != nil {
-					return err
-				}
-			case <-ctx.Done():
-				return context.Cause(ctx)
+		for output := range outputs {
+			if err := drain(ctx, output, deliver); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
 	return g.Wait()
+}
+
+// drain delivers what comes until output is closed.
+func drain[T any](ctx context.Context, output <-chan T, deliver func(T) error) error {
+	for {
+		select {
+		case v, ok := <-output:
+			if !ok {
+				return nil
+			}
+			if err := deliver(v); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }

@@ -28,7 +28,7 @@ type Canonical struct {
 	last    common.Hash
 }
 
-// NewCanonical makes a file at path, which must not be there yet. Its blocks
+// NewCanonical makes a file at path, where nothing or an empty file is. Its blocks
 // begin with id.Start; of id, the epoch does not count. The file is nothing before
 // Finish has returned, and it is for the caller to sync and name it, or to
 // remove it.

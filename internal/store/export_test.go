@@ -35,3 +35,12 @@ func (r *Reader) Raw(fn func(*sql.DB) error) error { return fn(r.db.db) }
 func (r *Reader) ReadThrough(c driver.Connector) error {
 	return r.db.swap(func() (*sql.DB, error) { return sql.OpenDB(c), nil })
 }
+
+// RangeEnd is where one call of Blocks ends.
+func (r *Reader) RangeEnd(ctx context.Context, first, last uint64) (end uint64, err error) {
+	err = r.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		end, err = rangeEnd(ctx, tx, first, last)
+		return err
+	})
+	return end, err
+}
