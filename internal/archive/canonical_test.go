@@ -26,15 +26,15 @@ import (
 // Two files of one chain, one indexed straight, one with 30 % of the blocks
 // failing at first: the same digest, and the same bytes.
 func TestSameBytesHoweverTheyCame(t *testing.T) {
-	c := recording()
-	straight := index(t, c, nil)
+	c := gethChain()
+	straight := indexed(t, c, nil)
 	random := rand.New(rand.NewPCG(1, 30))
 	faults := make(map[uint64]*nodetest.Fault)
 	for _, number := range random.Perm(len(c.Blocks))[:len(c.Blocks)*3/10] {
 		kinds := []nodetest.Kind{nodetest.RPCError, nodetest.NullBlock, nodetest.WrongRoot, nodetest.NullReceipts, nodetest.RaceReceipts}
 		faults[uint64(number)] = &nodetest.Fault{Kind: kinds[random.IntN(len(kinds))], Times: 4 + random.IntN(4)}
 	}
-	gaps := index(t, c, faults)
+	gaps := indexed(t, c, faults)
 	if count := filled(t, gaps); count < len(c.Blocks)/5 {
 		t.Fatalf("only %d blocks were missing at first", count)
 	}
@@ -64,9 +64,9 @@ func filled(t *testing.T, path string) (count int) {
 	return count
 }
 
-// index indexes a chain from a node that fails, by the very code that run uses,
+// indexed indexes a chain from a node that fails, by the very code that run uses,
 // until nothing is missing.
-func index(t *testing.T, c *recorded.Chain, faults map[uint64]*nodetest.Fault) (path string) {
+func indexed(t *testing.T, c *recorded.Chain, faults map[uint64]*nodetest.Fault) (path string) {
 	path = filepath.Join(t.TempDir(), "index.db")
 	synctest.Test(t, func(t *testing.T) {
 		fake := nodetest.New(c)
@@ -161,7 +161,7 @@ func TestCanonicalOfRecordings(t *testing.T) {
 // sameNodeAnswers compares what replaying the two would give.
 func sameNodeAnswers(t *testing.T, pathA, pathB string, last uint64) {
 	t.Helper()
-	a, b := open(t, pathA), open(t, pathB)
+	a, b := openReader(t, pathA), openReader(t, pathB)
 	for number := uint64(0); number <= last; number++ {
 		want, err := a.Block(t.Context(), number)
 		if err != nil {
@@ -200,7 +200,7 @@ func checkConstants(t *testing.T, path string) {
 
 // indexes counts the indexes of a file as it is made.
 func indexes(t *testing.T) any {
-	db := openSQL(t, newFile(t, recording(), 0))
+	db := openSQL(t, newFile(t, gethChain(), 0))
 	defer db.Close()
 	return row(t, db, `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND sql > ''`)[0]
 }

@@ -44,11 +44,11 @@ func Compare(ctx context.Context, a, b *store.Reader, from, to *uint64) (*Compar
 	c := new(Comparison)
 	spanA, selA, err := extent(ctx, a, from, to)
 	if err != nil {
-		return nil, fmt.Errorf("A: %w", err)
+		return nil, fmt.Errorf("file A: %w", err)
 	}
 	spanB, selB, err := extent(ctx, b, from, to)
 	if err != nil {
-		return nil, fmt.Errorf("B: %w", err)
+		return nil, fmt.Errorf("file B: %w", err)
 	}
 	if !selA.Identity.SameChain(selB.Identity) {
 		return nil, &OtherChainError{selA.Identity, selB.Identity}
@@ -157,11 +157,11 @@ func (c *Comparison) compare(ctx context.Context, first, last uint64, emit func(
 	for first <= last {
 		inA, end, err := c.a.reader.Blocks(ctx, first, last)
 		if err != nil {
-			return fmt.Errorf("A: %w", err)
+			return fmt.Errorf("file A: %w", err)
 		}
 		inB, err := c.b.blocks(ctx, first, end-1)
 		if err != nil {
-			return fmt.Errorf("B: %w", err)
+			return fmt.Errorf("file B: %w", err)
 		}
 		r := compared{end: end}
 		for _, a := range inA {

@@ -19,7 +19,7 @@ func compare(t *testing.T, a, b string, bounds ...uint64) (lines []string) {
 	if len(bounds) == 2 {
 		from, to = &bounds[0], &bounds[1]
 	}
-	c, err := archive.Compare(t.Context(), open(t, a), open(t, b), from, to)
+	c, err := archive.Compare(t.Context(), openReader(t, a), openReader(t, b), from, to)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,8 +50,8 @@ func short(raw []byte) string {
 
 func TestDiffRanges(t *testing.T) {
 	t.Parallel()
-	a := newFile(t, recording(), 200, 5, 6, 20, 150)
-	b := newFile(t, recording(), 120, 6, 80)
+	a := newFile(t, gethChain(), 200, 5, 6, 20, 150)
+	b := newFile(t, gethChain(), 120, 6, 80)
 	for _, tt := range []struct {
 		bounds []uint64
 		want   []string
@@ -72,7 +72,7 @@ func TestDiffRanges(t *testing.T) {
 // do not.
 func TestDiffFields(t *testing.T) {
 	t.Parallel()
-	whole := newFile(t, recording(), 300)
+	whole := newFile(t, gethChain(), 300)
 	for _, tt := range []struct {
 		edit string
 		want []string
@@ -133,13 +133,13 @@ func TestDiffOtherChains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := newFile(t, recording(), 3), newFile(t, dev, 3)
+	a, b := newFile(t, gethChain(), 3), newFile(t, dev, 3)
 	reset := copyOf(t, a)
 	edit(t, reset, `UPDATE chain SET genesis_hash = zeroblob(32)`)
 	for _, tt := range []struct{ other, want string }{
 		{b, "chain id 4410271514675966 and 1337"}, {reset, "genesis 0xae1de2e5"},
 	} {
-		_, err := archive.Compare(t.Context(), open(t, a), open(t, tt.other), nil, nil)
+		_, err := archive.Compare(t.Context(), openReader(t, a), openReader(t, tt.other), nil, nil)
 		if _, ok := errors.AsType[*archive.OtherChainError](err); !ok || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want %s", err, tt.want)
 		}
@@ -148,10 +148,10 @@ func TestDiffOtherChains(t *testing.T) {
 
 func TestDiffStops(t *testing.T) {
 	t.Parallel()
-	a := newFile(t, recording(), 900)
+	a := newFile(t, gethChain(), 900)
 	b := copyOf(t, a)
 	edit(t, b, `UPDATE blocks SET extra_data = x'01'`)
-	c, err := archive.Compare(t.Context(), open(t, a), open(t, b), nil, nil)
+	c, err := archive.Compare(t.Context(), openReader(t, a), openReader(t, b), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,13 +171,13 @@ func TestDiffStops(t *testing.T) {
 // A reorg of one of the files while they are compared is noticed.
 func TestDiffReorg(t *testing.T) {
 	t.Parallel()
-	a, b := newFile(t, recording(), 900), newFile(t, recording(), 900)
+	a, b := newFile(t, gethChain(), 900), newFile(t, gethChain(), 900)
 	w, err := store.Open(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer w.Close()
-	c, err := archive.Compare(t.Context(), open(t, a), open(t, b), nil, nil)
+	c, err := archive.Compare(t.Context(), openReader(t, a), openReader(t, b), nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func TestDigests(t *testing.T) {
 // The digest is what its comment says.
 func TestDigestByHand(t *testing.T) {
 	t.Parallel()
-	c := recording()
+	c := gethChain()
 	form := fmt.Appendf(nil, "gapless-digest/1 %d 3-70\n", c.ChainID)
 	for number := uint64(3); number <= 70; number++ {
 		form = decode(t, c.Block(number)).AppendCanonical(form)
@@ -59,7 +59,7 @@ func TestDigestByHand(t *testing.T) {
 
 func TestSelectMissing(t *testing.T) {
 	t.Parallel()
-	path := newFile(t, recording(), 30, 7, 8, 9, 12, 30)
+	path := newFile(t, gethChain(), 30, 7, 8, 9, 12, 30)
 	for _, tt := range []struct {
 		from, to int // -1: none
 		want     []archive.Span
@@ -78,7 +78,7 @@ func TestSelectMissing(t *testing.T) {
 			u := uint64(n)
 			return &u
 		}
-		_, err := archive.Select(t.Context(), open(t, path), bound(tt.from), bound(tt.to))
+		_, err := archive.Select(t.Context(), openReader(t, path), bound(tt.from), bound(tt.to))
 		var got []archive.Span
 		if m, ok := errors.AsType[*archive.MissingError](err); ok {
 			got = m.Spans
@@ -95,7 +95,7 @@ func TestSelectMissing(t *testing.T) {
 // but for what the digest leaves out.
 func TestDigestOfDamage(t *testing.T) {
 	t.Parallel()
-	whole := newFile(t, recording(), 150)
+	whole := newFile(t, gethChain(), 150)
 	want := digest(t, whole)
 	for _, tt := range []struct {
 		edit string
@@ -149,7 +149,7 @@ func TestReorgMeanwhile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			path := newFile(t, recording(), 900)
+			path := newFile(t, gethChain(), 900)
 			w, err := store.Open(t.Context(), path)
 			if err != nil {
 				t.Fatal(err)
@@ -165,7 +165,7 @@ func TestReorgMeanwhile(t *testing.T) {
 				if err := w.Rewind(t.Context(), store.Reorg{Ancestor: tt.ancestor}, nil); err != nil {
 					t.Error(err)
 				}
-				addBlocks(t, w, recording(), 1000)
+				addBlocks(t, w, gethChain(), 1000)
 			}
 			if _, err := s.Digest(t.Context()); !errors.Is(err, tt.want) {
 				t.Errorf("error %v, want %v", err, tt.want)

@@ -21,8 +21,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const recordings = "../../testdata"
 
-// recording is the recorded chain of geth, read once.
-var recording = sync.OnceValue(func() *recorded.Chain {
+// gethChain is the recorded chain of geth, read once.
+var gethChain = sync.OnceValue(func() *recorded.Chain {
 	c, err := readRecording(recordings + "/chain/chain.jsonl.gz")
 	if err != nil {
 		panic(err)
@@ -53,7 +53,7 @@ var (
 func wholeFile(t *testing.T) string {
 	t.Helper()
 	makeWhole.Do(func() {
-		if err := os.Rename(newFile(t, recording(), recording().Last()), whole); err != nil {
+		if err := os.Rename(newFile(t, gethChain(), gethChain().Last()), whole); err != nil {
 			t.Fatal(err)
 		}
 	})
@@ -130,7 +130,7 @@ func decode(t *testing.T, raw *recorded.Block) *chain.Block {
 	return b
 }
 
-func open(t *testing.T, path string) *store.Reader {
+func openReader(t *testing.T, path string) *store.Reader {
 	t.Helper()
 	r, err := store.OpenReader(t.Context(), path)
 	if err != nil {
@@ -147,7 +147,7 @@ func selected(t *testing.T, path string, bounds ...uint64) *archive.Selection {
 	if len(bounds) == 2 {
 		from, to = &bounds[0], &bounds[1]
 	}
-	s, err := archive.Select(t.Context(), open(t, path), from, to)
+	s, err := archive.Select(t.Context(), openReader(t, path), from, to)
 	if err != nil {
 		t.Fatal(err)
 	}

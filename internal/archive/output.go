@@ -89,7 +89,7 @@ func (o *Output) Open(name string) (io.Writer, error) {
 func (o *Output) Commit() error {
 	err := o.flush()
 	if err == nil {
-		err = sync(o.temp)
+		err = toDisk(o.temp)
 	}
 	if err == nil {
 		err = os.Rename(o.temp, o.path)
@@ -99,7 +99,7 @@ func (o *Output) Commit() error {
 		return err
 	}
 	o.temp = ""
-	return sync(filepath.Dir(o.path))
+	return toDisk(filepath.Dir(o.path))
 }
 
 func (o *Output) flush() (err error) {
@@ -121,8 +121,8 @@ func (o *Output) Abort() {
 	}
 }
 
-// sync waits until a file or folder is on the disk. Windows can't for folders.
-func sync(path string) error {
+// toDisk waits until a file or folder is on the disk. Windows can't for folders.
+func toDisk(path string) error {
 	info, err := os.Stat(path)
 	if err != nil || info.IsDir() && runtime.GOOS == "windows" {
 		return err

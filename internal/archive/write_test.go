@@ -53,7 +53,7 @@ func rows(t *testing.T, s *archive.Selection, format archive.RowFormat, table ar
 // Each line of JSON lines is what the node answered.
 func TestJSONLines(t *testing.T) {
 	t.Parallel()
-	c := recording()
+	c := gethChain()
 	var out bytes.Buffer
 	if err := selected(t, wholeFile(t)).WriteJSONL(t.Context(), &out); err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func cells(t *testing.T, names []string, object string) (record []string) {
 // the receipts.
 func TestRLP(t *testing.T) {
 	t.Parallel()
-	c := recording()
+	c := gethChain()
 	f, err := os.Open(recordings + "/chain/chain.rlp.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +190,7 @@ func TestRLP(t *testing.T) {
 // What RLP can't hold is refused.
 func TestNoRLP(t *testing.T) {
 	t.Parallel()
-	c := recording()
+	c := gethChain()
 	whole := newFile(t, c, 60)
 	for _, tt := range []struct{ edit, want string }{
 		{`UPDATE blocks SET checks_passed = 0, extra_data = x'01' WHERE number = 50`, "header hash"},
