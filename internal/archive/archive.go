@@ -127,13 +127,20 @@ func missing(ctx context.Context, r *store.Reader, from, to, start, next uint64)
 }
 
 // reorganised explains blocks that do not fit together: by a rewind, if there
-// was one in the range, else by otherwise.
+// was one in the range, or another file in the place of this one, else by
+// otherwise.
 func (s *Selection) reorganised(ctx context.Context, otherwise error) error {
 	lowest, err := s.reader.Rewound(ctx, s.seq)
+	if err != nil {
+		return err
+	}
+	id, err := s.reader.Identity(ctx)
 	switch {
+	case errors.Is(err, store.ErrNoChain):
+		return ErrReorganised
 	case err != nil:
 		return err
-	case lowest <= s.To:
+	case lowest <= s.To || id.Epoch != s.Identity.Epoch:
 		return ErrReorganised
 	}
 	return otherwise

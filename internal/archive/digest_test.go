@@ -173,3 +173,35 @@ func TestReorgMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// A file that is put aside while it is read is read to its end, or that is
+// noticed.
+func TestRotationMeanwhile(t *testing.T) {
+	t.Parallel()
+	path := newFile(t, gethChain(), 900)
+	want := digest(t, path)
+	w, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	s := selected(t, path)
+	once := false
+	s.Progress = func(uint64) {
+		if once {
+			return
+		}
+		once = true
+		if _, err := w.Rotate(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if err := w.Identify(t.Context(), s.Identity); err != nil {
+			t.Error(err)
+		}
+		addBlocks(t, w, gethChain(), 400)
+	}
+	d, err := s.Digest(t.Context())
+	if !errors.Is(err, archive.ErrReorganised) && d.String() != want {
+		t.Errorf("digest %s, error %v", d, err)
+	}
+}
