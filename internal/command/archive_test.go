@@ -169,6 +169,22 @@ func TestExportFails(t *testing.T) {
 	}
 }
 
+// A database does not come to lie beside a part of another.
+func TestExportBesideAnother(t *testing.T) {
+	path := writeFile(t, 10)
+	for _, suffix := range []string{"-wal", "-journal"} {
+		out := filepath.Join(t.TempDir(), "out.db")
+		if err := os.WriteFile(out+suffix, nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		code, _, stderr := gapless(t, "export", "--db", path, "--format", "sqlite", "--out", out, "--force")
+		if code != 1 || !strings.Contains(stderr, "part of another database") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+		mustGapless(t, "export", "--db", path, "--format", "jsonl", "--out", out)
+	}
+}
+
 // A file is read while it is written to.
 func TestExportWhileRunning(t *testing.T) {
 	node, url := serve(t, 300)

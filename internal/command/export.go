@@ -97,6 +97,20 @@ func (x *export) check(a *app) error {
 	case same(x.out, x.db) || same(x.receipts, x.db):
 		return usagef("%s is the file that is read: name another", x.db)
 	}
+	return x.alone()
+}
+
+// alone refuses to put a database beside what SQLite would take for a part of
+// it.
+func (x *export) alone() error {
+	if x.format != "sqlite" || x.out == stdout {
+		return nil
+	}
+	for _, suffix := range []string{"-wal", "-journal"} {
+		if _, err := os.Lstat(x.out + suffix); err == nil {
+			return fmt.Errorf("there is a file %s, which is part of another database, perhaps one in use: name another with --out", x.out+suffix)
+		}
+	}
 	return nil
 }
 
