@@ -2,6 +2,7 @@ package archive_test
 
 import (
 	"context"
+	"database/sql"
 	"flag"
 	"os"
 	"path/filepath"
@@ -199,6 +200,15 @@ func edit(t *testing.T, path, statements string) {
 	if _, err := db.Exec(statements); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func openSQL(t *testing.T, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
 }
 
 // copyOf copies a file that nobody has open.

@@ -79,6 +79,9 @@ func TestDiff(t *testing.T) {
 		}
 		golden(t, "diff-"+strings.NewReplacer(" ", "-", ",", "").Replace(tt.name), stdout+stderr)
 	}
+	if code, _, stderr := gapless(t, "diff", a, "none.db"); code != exitFailed || stderr != "gapless: there is no file none.db\n" {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
 	if code, _, stderr := gapless(t, "diff", a); code != exitUsage || !strings.Contains(stderr, "takes 2 arguments") {
 		t.Errorf("exit %d: %s", code, stderr)
 	}

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/spf13/cobra"
 
 	"gapless/internal/archive"
+	"gapless/internal/store"
 )
 
 const diffUsage = `
@@ -56,12 +58,12 @@ type difference struct {
 }
 
 func (d *difference) files(ctx context.Context, pathA, pathB string, from, to *uint64) error {
-	a, err := openFile(ctx, pathA)
+	a, err := openNamed(ctx, pathA)
 	if err != nil {
 		return err
 	}
 	defer a.Close()
-	b, err := openFile(ctx, pathB)
+	b, err := openNamed(ctx, pathB)
 	if err != nil {
 		return err
 	}
@@ -87,6 +89,15 @@ func (d *difference) files(ctx context.Context, pathA, pathB string, from, to *u
 		return err
 	}
 	return d.conclude(c)
+}
+
+// openNamed opens a file that is an argument, not --db.
+func openNamed(ctx context.Context, path string) (*store.Reader, error) {
+	r, err := store.OpenReader(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no file %s", path)
+	}
+	return r, err
 }
 
 // spans tells of what only one file has.

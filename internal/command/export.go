@@ -131,6 +131,9 @@ func same(a, b string) bool {
 
 // write writes what is asked for.
 func (x *export) write(ctx context.Context, a *app, s *archive.Selection) (err error) {
+	if x.out == stdout {
+		s.Progress = nil // the lines may be on the same terminal
+	}
 	receipts := new(archive.Output)
 	if x.receipts != "" {
 		if receipts, err = archive.NewOutput(x.receipts, x.force); err != nil {
