@@ -23,6 +23,9 @@ import (
 // commits to and nodes tell differently: size, totalDifficulty, blobGasPrice, a
 // rollup's fees for the chain below, which keys there are, and keys of a node's
 // own.
+//
+// Digests are taken of this form. Whoever teaches this package a field or a type
+// changes the form of the blocks that have it: then digests need a new version.
 func (b *Block) AppendCanonical(out []byte) []byte {
 	return appendRLP(out, func(w rlp.EncoderBuffer) {
 		l := w.List()
