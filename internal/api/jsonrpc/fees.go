@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/holiman/uint256"
@@ -15,7 +17,13 @@ import (
 )
 
 // feeMethods are those of namespace eth that suggest fees from what was paid.
-type feeMethods struct{ file *file }
+type feeMethods struct {
+	file *file
+
+	mu        sync.Mutex // guards what follows
+	head      common.Hash
+	suggested *uint256.Int // the tip at that head
+}
 
 // How geth's gas price oracle samples, with its defaults.
 const (
@@ -31,7 +39,7 @@ const (
 // the last blocks.
 func (m *feeMethods) MaxPriorityFeePerGas(ctx context.Context) (result *hexutil.U256, err error) {
 	err = m.file.look(ctx, func(v *view) error {
-		_, tip, err := v.suggestTip()
+		_, tip, err := m.tip(v)
 		result = (*hexutil.U256)(tip)
 		return err
 	})
@@ -41,7 +49,7 @@ func (m *feeMethods) MaxPriorityFeePerGas(ctx context.Context) (result *hexutil.
 // GasPrice suggests a gas price: the tip on top of the latest base fee.
 func (m *feeMethods) GasPrice(ctx context.Context) (result *hexutil.U256, err error) {
 	err = m.file.look(ctx, func(v *view) error {
-		head, tip, err := v.suggestTip()
+		head, tip, err := m.tip(v)
 		if err == nil && head.BaseFeePerGas != nil {
 			tip.Add(tip, head.BaseFeePerGas)
 		}
@@ -51,38 +59,54 @@ func (m *feeMethods) GasPrice(ctx context.Context) (result *hexutil.U256, err er
 	return result, err
 }
 
-// suggestTip samples the last blocks, as far down as the file goes.
-func (v *view) suggestTip() (head *chain.Block, tip *uint256.Int, err error) {
+// tip suggests a tip, which is kept while the head stays.
+func (m *feeMethods) tip(v *view) (head *chain.Block, tip *uint256.Int, err error) {
 	latest, err := v.latest()
-	if err != nil {
-		return nil, nil, err
-	}
-	start, err := v.Start()
 	if err != nil {
 		return nil, nil, err
 	}
 	if head, _, err = v.Header(latest); err != nil {
 		return nil, nil, err
 	}
+	m.mu.Lock()
+	known, tip := m.head == head.Hash, m.suggested
+	m.mu.Unlock()
+	if !known {
+		if tip, err = v.suggestTip(latest); err != nil {
+			return nil, nil, err
+		}
+		m.mu.Lock()
+		m.head, m.suggested = head.Hash, tip
+		m.mu.Unlock()
+	}
+	return head, tip.Clone(), nil
+}
+
+// suggestTip samples the last blocks, as far down as the file goes.
+func (v *view) suggestTip(latest uint64) (*uint256.Int, error) {
+	start, err := v.Start()
+	if err != nil {
+		return nil, err
+	}
 	var tips []*uint256.Int
 	number, left := latest, sampleBlocks
-	for asked := 0; left > 0 && number > 0 && number >= start; number-- {
+	for left > 0 && number > 0 && number >= start {
 		b, err := v.wanted(number, store.PartTransactions)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		found := lowestTips(b)
 		if len(found) == 0 {
 			found = []*uint256.Int{uint256.NewInt(defaultTip)}
 		}
-		asked++
+		number--
 		left--
 		if len(found) == 1 && len(tips)+1+left < 2*sampleBlocks {
 			left++ // one more block instead
 		}
 		tips = append(tips, found...)
 	}
-	return head, percentile(tips), nil
+	return percentile(tips), nil
 }
 
 func percentile(tips []*uint256.Int) *uint256.Int {

@@ -99,7 +99,7 @@ func (h *Handler) register(o Options, f *file, logs *logMethods) {
 		{"eth", logs},
 		{"eth", h.filters},
 		{"eth", h.heads},
-		{"eth", &feeMethods{f}},
+		{"eth", &feeMethods{file: f}},
 		{"eth", &stateMethods{o.Node}},
 		{"debug", &debugMethods{f}},
 		{"debug", &traceMethods{o.Node}},
