@@ -3,7 +3,6 @@
 package e2e
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -28,26 +26,8 @@ var httpClient = &http.Client{Timeout: time.Minute}
 // It is ended with the test.
 func replay(t *testing.T, db string, args ...string) (url string) {
 	t.Helper()
-	cmd := exec.Command(binary, append([]string{"replay", db, "--listen", "127.0.0.1:0"}, args...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("replay: %v", err)
-		}
-	})
-	lines := bufio.NewScanner(out)
-	if !lines.Scan() {
-		t.Fatal("replay says nothing")
-	}
-	return lines.Text()
+	_, url = startReplay(t, db, args...)
+	return url
 }
 
 // index runs `gapless run` for a node up to its head, and gives the file.
