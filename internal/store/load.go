@@ -13,16 +13,15 @@ import (
 // Block loads a whole block as it was when it was decoded and verified. It is
 // [ErrNotFound] if the block is not stored.
 func (r *Reader) Block(ctx context.Context, number uint64) (*chain.Block, error) {
-	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return nil, explain(err)
-	}
-	defer func() { _ = tx.Rollback() }() // nothing was written
-	l, err := loadBlock(ctx, tx, number)
+	var b *chain.Block
+	err := r.View(ctx, func(v *View) (err error) {
+		b, err = v.Block(number, PartAll)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	return l.block, l.block.Restore()
+	return b, b.Restore()
 }
 
 // A loaded is a block with the rows that it was made of.
@@ -107,9 +106,7 @@ func (l *loaded) assemble() error {
 	b.Header, b.Verdict = l.row.Header, l.row.verdict
 	b.Transactions = make([]chain.Transaction, len(l.txs))
 	for i := range l.txs {
-		b.Transactions[i] = l.txs[i].Transaction
-		b.Transactions[i].Receipt.LogsBloom = l.txs[i].bloom
-		b.Transactions[i].Receipt.Logs = []chain.Log{}
+		b.Transactions[i] = l.txs[i].transaction()
 	}
 	if l.row.withdrawals != nil {
 		b.Withdrawals = []chain.Withdrawal{}
@@ -132,7 +129,7 @@ func (l *loaded) assembleLogs() error {
 		if row.transaction >= uint64(len(l.txs)) {
 			return fmt.Errorf("block %d: log %d is of transaction %d of %d", l.block.Number, i, row.transaction, len(l.txs))
 		}
-		row.Topics = given(row.topics)
+		row.Log = row.log()
 		receipt := &l.block.Transactions[row.transaction].Receipt
 		receipt.Logs = append(receipt.Logs, row.Log)
 	}

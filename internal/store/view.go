@@ -106,7 +106,7 @@ const (
 func (v *View) Block(number uint64, part Part) (*chain.Block, error) {
 	b, counts, err := v.Header(number)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("block %d: %w", number, err)
 	}
 	b.Transactions = make([]chain.Transaction, 0, counts.Transactions)
 	switch {
