@@ -44,3 +44,25 @@ func (r *Reader) RangeEnd(ctx context.Context, first, last uint64) (end uint64, 
 	})
 	return end, err
 }
+
+// MostSessions is how many views there may be at once.
+const MostSessions = mostSessions
+
+// Plan tells how SQLite would answer a query for logs.
+func (r *Reader) Plan(ctx context.Context, q *LogQuery) (plan string, err error) {
+	query, args := q.compile()
+	rows, err := r.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			return "", err
+		}
+		plan += detail + "\n"
+	}
+	return plan, rows.Err()
+}
