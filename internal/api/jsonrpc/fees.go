@@ -204,33 +204,65 @@ func (m *feeMethods) FeeHistory(ctx context.Context, count hexOrDecimal, last rp
 	if err := checkPercentiles(percentiles); err != nil {
 		return nil, err
 	}
-	h := new(feeHistory)
 	if count == 0 {
-		return h, nil
+		return new(feeHistory), nil
 	}
-	err := m.file.look(ctx, func(v *view) error {
-		first, end, err := v.history(min(uint64(count), mostHistory), last)
-		if err != nil || first > end {
-			return err
-		}
-		if err := v.whole(first, end); err != nil {
-			return err
-		}
-		h.Oldest = hexutil.Uint64(first)
-		for number := first; number <= end; number++ {
-			if err := h.add(v, number, percentiles); err != nil {
-				return err
-			}
-			if ctx.Err() != nil {
-				return timely(context.Cause(ctx))
-			}
-		}
-		return h.addNext(v, end)
+	ctx, cancel := context.WithTimeout(ctx, queryTime)
+	defer cancel()
+	var h *feeHistory
+	err := again(func() error {
+		h = new(feeHistory)
+		return h.collect(ctx, m.file, min(uint64(count), mostHistory), last, percentiles)
 	})
 	if err != nil {
-		return nil, err
+		return nil, timely(err)
 	}
 	return h, nil
+}
+
+// historyChunk is how many blocks one view is for.
+const historyChunk = 32
+
+// collect adds all blocks, and what follows from the last.
+func (h *feeHistory) collect(ctx context.Context, f *file, count uint64, last rpc.BlockNumber, percentiles []float64) error {
+	var same chainMark
+	var next, end uint64
+	for done := false; !done && ctx.Err() == nil; {
+		err := f.look(ctx, func(v *view) (err error) {
+			if !same.set {
+				if next, end, err = h.begin(v, count, last); err != nil || next > end {
+					done = true
+					return err
+				}
+			}
+			if err := same.check(v); err != nil {
+				return err
+			}
+			for stop := min(end, next+historyChunk-1); next <= stop; next++ {
+				if err := h.add(v, next, percentiles); err != nil {
+					return err
+				}
+			}
+			if done = next > end; done {
+				return h.addNext(v, end)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// begin finds the range, none of which may be missing.
+func (h *feeHistory) begin(v *view, count uint64, last rpc.BlockNumber) (first, end uint64, err error) {
+	first, end, err = v.history(count, last)
+	if err == nil && first <= end {
+		h.Oldest = hexutil.Uint64(first)
+		err = v.whole(first, end)
+	}
+	return first, end, err
 }
 
 func checkPercentiles(percentiles []float64) error {

@@ -2,7 +2,6 @@ package jsonrpc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -42,31 +41,24 @@ func (m *logMethods) GetLogs(ctx context.Context, c Criteria) (answer, error) {
 	case <-ctx.Done():
 		return nil, timely(context.Cause(ctx))
 	}
-	const tries = 3
-	for range tries {
-		s := &search{file: m.file, out: []byte{'['}}
-		err := s.run(ctx, &c)
-		if err == nil {
-			return append(s.out, ']'), nil
-		}
-		if !errors.Is(err, errChanged) {
-			return nil, timely(err)
-		}
+	var s *search
+	err := again(func() error {
+		s = &search{file: m.file, out: []byte{'['}}
+		return s.run(ctx, &c)
+	})
+	if err != nil {
+		return nil, timely(err)
 	}
-	return nil, serverf("the chain was reorganised again and again during the query, try again")
+	return append(s.out, ']'), nil
 }
-
-// errChanged: blocks that were searched are no longer there.
-var errChanged = errors.New("the chain has changed")
 
 // A search goes through a range in chunks, each with a view of its own, so that
 // no view is open for long. It is void if there is a reorg meanwhile.
 type search struct {
 	file  *file
+	same  chainMark
 	query *store.LogQuery // nil before the first chunk
 	next  uint64          // first block of the next chunk
-	reorg int64
-	epoch [8]byte
 
 	count int
 	out   []byte
@@ -108,17 +100,9 @@ func (s *search) step(ctx context.Context, v *view, c *Criteria, size uint64) er
 
 // begin resolves the query, or makes sure that what was found still stands.
 func (s *search) begin(v *view, c *Criteria) error {
-	reorg, epoch, err := v.LastReorg()
-	if err != nil {
+	if err := s.same.check(v); err != nil || s.query != nil {
 		return err
 	}
-	if s.query != nil {
-		if reorg != s.reorg || epoch != s.epoch {
-			return errChanged
-		}
-		return nil
-	}
-	s.reorg, s.epoch = reorg, epoch
 	query, err := c.resolve(v)
 	if err != nil {
 		return err
