@@ -440,3 +440,68 @@ func TestEventsBeforeChain(t *testing.T) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
 }
+
+// Pages of this machine may call and listen, others not; and a name that was
+// made to point here is not ours.
+func TestWhoMayCall(t *testing.T) {
+	f := newFixture(t)
+	f.commit(5)
+	const body = `{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber"}`
+	for _, tt := range []struct {
+		origin, host string
+		status       int
+		socket       int
+	}{
+		{"", "127.0.0.1:8600", 200, 101},
+		{"http://localhost:3000", "localhost:8600", 200, 101},
+		{"http://127.0.0.1:3000", "127.0.0.1:8600", 200, 101},
+		{"https://evil.example", "127.0.0.1:8600", 403, 403},
+		{"null", "127.0.0.1:8600", 403, 403},
+		{"", "evil.example", 421, 421},
+		{"http://evil.example", "evil.example", 421, 421},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), "POST", f.url+"/", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Content-Type", "application/json")
+		if status, header := f.from(r, tt.origin, tt.host); status != tt.status {
+			t.Errorf("call from %q to %q: HTTP %d, want %d", tt.origin, tt.host, status, tt.status)
+		} else if want := tt.origin; status == 200 && header.Get("Access-Control-Allow-Origin") != want {
+			t.Errorf("call from %q: allowed is %q", tt.origin, header.Get("Access-Control-Allow-Origin"))
+		}
+		if r, err = http.NewRequestWithContext(t.Context(), "GET", f.url+"/", nil); err != nil {
+			t.Fatal(err)
+		}
+		for key, value := range map[string]string{
+			"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+		} {
+			r.Header.Set(key, value)
+		}
+		if status, _ := f.from(r, tt.origin, tt.host); status != tt.socket {
+			t.Errorf("WebSocket from %q to %q: HTTP %d, want %d", tt.origin, tt.host, status, tt.socket)
+		}
+	}
+	r, err := http.NewRequestWithContext(t.Context(), "OPTIONS", f.url+"/", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, header := f.from(r, "http://localhost:3000", "localhost"); header.Get("Access-Control-Allow-Methods") != "GET, HEAD, POST" {
+		t.Errorf("preflight: %v", header)
+	}
+}
+
+// from sends a request as from a page, to a name.
+func (f *fixture) from(r *http.Request, origin, host string) (int, http.Header) {
+	f.t.Helper()
+	if origin != "" {
+		r.Header.Set("Origin", origin)
+	}
+	r.Host = host
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode, answer.Header
+}

@@ -1,9 +1,11 @@
 package node_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -59,5 +61,56 @@ func TestCallGivesDataOn(t *testing.T) {
 		if diff := cmp.Diff(tt.want, answer.ErrorData()); diff != "" {
 			t.Errorf("%.60s (-want +got):\n%s", tt.data, diff)
 		}
+	}
+}
+
+// A call of somebody else's is sent as it is, and so is its answer given.
+func TestCall(t *testing.T) {
+	var asked string
+	answer := `{"jsonrpc":"2.0","id":1,"result":{"b":1,"a":[]}}`
+	fake := chainOf(3) // says which chain it is
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		if !bytes.Contains(body, []byte("eth_call")) {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			fake.ServeHTTP(w, r)
+			return
+		}
+		asked = string(body)
+		_, _ = io.WriteString(w, answer)
+	}))
+	defer server.Close()
+	n := open(t, node.Options{URLs: []string{server.URL + "/SECRETKEY123"}})
+	params := []json.RawMessage{json.RawMessage(`{"to":"0x1"}`), json.RawMessage(`null`)}
+	got, err := n.Call(t.Context(), "eth_call", params)
+	if err != nil || string(got) != `{"b":1,"a":[]}` {
+		t.Errorf("%s, %v", got, err)
+	}
+	if want := `{"jsonrpc":"2.0","id":1,"method":"eth_call","params":[{"to":"0x1"},null]}`; asked != want {
+		t.Errorf("asked %s, want %s", asked, want)
+	}
+
+	answer = `{"jsonrpc":"2.0","id":1,"error":{"code":3,"message":"reverted by SECRETKEY123","data":{"why":"SECRETKEY123"}}}`
+	_, err = n.Call(t.Context(), "eth_call", nil)
+	e, ok := errors.AsType[*node.AnswerError](err)
+	if !ok || e.ErrorCode() != 3 {
+		t.Fatalf("%#v", err)
+	}
+	data, _ := json.Marshal(e.ErrorData())
+	if text := e.Error() + string(data); !strings.Contains(text, "reverted by") || !strings.Contains(text, `{"why":`) || strings.Contains(text, "SECRET") {
+		t.Errorf("%s", text)
+	}
+
+	answer = `{"jsonrpc":"2.0","id":1,"error":{"code":-32601,"message":"no such method"}}`
+	if _, err = n.Call(t.Context(), "eth_call", nil); err == nil || err.Error() != "no such method" {
+		t.Errorf("%v", err)
+	}
+	if e, ok := errors.AsType[*node.AnswerError](err); !ok || e.ErrorData() != nil {
+		t.Errorf("%#v", err)
+	}
+
+	server.Close()
+	if _, err = n.Call(t.Context(), "eth_call", nil); err == nil || strings.Contains(err.Error(), "SECRET") {
+		t.Errorf("%v", err)
 	}
 }
