@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api/problem"
 	"gapless/internal/store"
@@ -49,6 +50,8 @@ type Options struct {
 	Behind func() (head uint64, ok bool)
 	// Node, if set, answers what needs the chain's state.
 	Node Node
+	// Metrics, if set, is where the handler registers what it counts.
+	Metrics prometheus.Registerer
 }
 
 // A Handler serves JSON-RPC at one path: POST, and GET to open a WebSocket.
@@ -58,6 +61,7 @@ type Handler struct {
 	filters *filterMethods
 	feed    *feed
 	heads   *subscriptionMethods
+	seconds prometheus.Histogram
 
 	end     context.CancelFunc // ends what runs beside the calls
 	running sync.WaitGroup
@@ -79,6 +83,7 @@ func New(o Options) *Handler {
 	h.server.SetHTTPBodyLimit(mostBody)
 	h.server.SetWebsocketReadLimit(mostBody)
 	h.register(o, f, logs)
+	h.seconds = newMetrics(o.Metrics, h)
 	h.sockets = h.server.WebsocketHandler([]string{"*"}) // who may is for the server around us
 	if o.Changed != nil {
 		h.running.Go(func() { h.feed.run(ctx) })
@@ -127,6 +132,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !IsSocket(r) {
 		ctx, cancel := context.WithTimeout(r.Context(), callTime)
 		defer cancel()
+		defer h.observe(time.Now())
 		h.server.ServeHTTP(w, r.WithContext(ctx))
 		return
 	}
