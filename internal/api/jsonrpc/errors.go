@@ -40,10 +40,6 @@ func serverf(format string, args ...any) error {
 	return &Error{Code: codeServer, Message: fmt.Sprintf(format, args...)}
 }
 
-func paramsf(format string, args ...any) error {
-	return &Error{Code: codeParams, Message: fmt.Sprintf(format, args...)}
-}
-
 var (
 	errPruned        = &Error{Code: codePruned, Message: "pruned history unavailable"}
 	errPending       = &Error{Code: codeServer, Message: "pending block is not available"}
@@ -91,11 +87,11 @@ func newMissing(ranges []store.MissingRange, more bool) *Missing {
 // missing makes the error that says which blocks are.
 func missing(ranges []store.MissingRange, more bool) error {
 	r := ranges[0]
-	what := fmt.Sprintf("block %d is missing", r.First)
+	what := fmt.Sprintf("block %d is missing from the index", r.First)
 	if len(ranges) > 1 || more || r.First != r.Last {
-		what = fmt.Sprintf("blocks are missing, the first of them is %d", r.First)
+		what = fmt.Sprintf("blocks are missing from the index, the first of them is %d", r.First)
 	}
-	return &Error{Code: codeServer, Message: what + " from the index", Data: newMissing(ranges, more)}
+	return &Error{Code: codeServer, Message: what, Data: newMissing(ranges, more)}
 }
 
 // timely says of a call that has taken too long that it has.

@@ -140,7 +140,7 @@ func TestFinality(t *testing.T) {
 	f.wants(f.chain.Block(1104).Block, "eth_getBlockByNumber", `["finalized",true]`)
 	f.wants(f.chain.Block(1104).Receipts, "eth_getBlockReceipts", `["finalized"]`)
 	f.fails(-32000, missing1105, "eth_getBlockByNumber", `["safe",true]`)
-	f.fails(-32000, missingLow[:len(missingLow)], "eth_getLogs", `[{"fromBlock":"finalized","toBlock":"0x453"}]`)
+	f.fails(-32000, missingLow, "eth_getLogs", `[{"fromBlock":"finalized","toBlock":"0x453"}]`)
 }
 
 // A file without blocks says so.
