@@ -221,6 +221,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return x.unclear(ctx, err)
 	}
 	if x.options.Until != nil && x.next > *x.options.Until {
+		x.keepFinality(ctx) // there is no other time
 		return 0, errDone
 	}
 	target, ok := x.target(head)

@@ -14,6 +14,7 @@ import (
 	"gapless/internal/api/rest"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
+	"gapless/internal/store"
 )
 
 // follow starts gapless run and waits until it serves; it gives its URL too.
@@ -341,5 +342,22 @@ func TestDemoStays(t *testing.T) {
 	}
 	if code := p.stop(); code != exitDone {
 		t.Errorf("exit %d: %s", code, &p.stderr)
+	}
+}
+
+// A file that is made with --until has what the node said is final at the end.
+func TestUntilKeepsFinality(t *testing.T) {
+	n, url := serve(t, 40)
+	n.Do(func(n *nodetest.Node) { n.Tags = map[string]uint64{"finalized": 30, "safe": 35} })
+	db := newDB(t)
+	mustGapless(t, "run", "--db", db, "--rpc", url, "--listen", "off", "--until", "latest")
+	r, err := store.OpenReader(t.Context(), db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	finalized, safe, err := r.Finality(t.Context())
+	if err != nil || finalized == nil || safe == nil || finalized.Number != 30 || safe.Number != 35 {
+		t.Errorf("finalized %v, safe %v, %v", finalized, safe, err)
 	}
 }

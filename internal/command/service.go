@@ -80,6 +80,7 @@ type engine struct {
 	worker  *gapfill.Worker
 	chain   chain.Identity
 	start   uint64
+	ended   chan struct{} // closed when nothing is indexed at the head any more
 }
 
 func newService(o options, out *console, log *slog.Logger) *service {
@@ -209,7 +210,10 @@ func (s *service) work(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		g.Go(func() error { return s.index(ctx, e) })
+		g.Go(func() error {
+			defer close(e.ended)
+			return s.index(ctx, e)
+		})
 		g.Go(func() error { return e.worker.Run(ctx) })
 		g.Go(func() error { return s.finish(ctx) })
 		g.Go(func() error { return s.audit(ctx, e) })
@@ -244,7 +248,7 @@ func (s *service) start(ctx context.Context) (*engine, error) {
 // newEngine introduces the two to each other: a retry runs the code of the
 // head, and what fails at the head is retried.
 func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, error) {
-	e := &engine{chain: id}
+	e := &engine{chain: id, ended: make(chan struct{})}
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,

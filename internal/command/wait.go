@@ -145,6 +145,7 @@ func (s *service) complete(ctx context.Context, last uint64) (missing int, err e
 		return 0, err
 	}
 	s.reached.Store(true)
+	s.awaitFinality(ctx)
 	enough := time.NewTimer(s.wait)
 	defer enough.Stop()
 	err = s.onChange(ctx, enough.C, func() (bool, error) {
@@ -160,6 +161,24 @@ func (s *service) complete(ctx context.Context, last uint64) (missing int, err e
 		}
 	})
 	return missing, err
+}
+
+// lastWord is how long the node has at the end to say what is final.
+const lastWord = 5 * time.Second
+
+// awaitFinality waits until the indexer, which has nothing left to index, has
+// kept what the node says is final; not for long.
+func (s *service) awaitFinality(ctx context.Context) {
+	if s.finished != nil {
+		return // the chain is followed on
+	}
+	enough := time.NewTimer(lastWord)
+	defer enough.Stop()
+	select {
+	case <-ctx.Done():
+	case <-enough.C:
+	case <-s.engine.Load().ended:
+	}
 }
 
 // onChange calls done now and after each commit, until it says so or enough
