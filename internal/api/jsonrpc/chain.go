@@ -2,6 +2,7 @@ package jsonrpc
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -78,10 +79,11 @@ type web3Methods struct {
 	client string
 }
 
-// ClientVersion names this program and the node whose answers it gives.
+// ClientVersion names the node whose answers these are, for those who go by it,
+// and this program.
 func (m *web3Methods) ClientVersion(ctx context.Context) (string, error) {
 	id, err := m.file.reader.Identity(ctx)
-	return m.client + " (" + id.Client + ")", err
+	return fmt.Sprintf("%s (by %s)", id.Client, m.client), err
 }
 
 // gaplessMethods are those of namespace gapless.

@@ -68,7 +68,7 @@ func TestChain(t *testing.T) {
 	f.wants(json.RawMessage(`[]`), "eth_accounts", `[]`)
 	f.wants(json.RawMessage(fmt.Sprintf(`"%#x"`, f.chain.ChainID)), "eth_chainId", `[]`)
 	f.wants(json.RawMessage(fmt.Sprintf(`"%d"`, f.chain.ChainID)), "net_version", `[]`)
-	f.wants(json.RawMessage(fmt.Sprintf(`"gapless/test (%s)"`, f.chain.Client)), "web3_clientVersion", `[]`)
+	f.wants(json.RawMessage(fmt.Sprintf(`"%s (by gapless/test)"`, f.chain.Client)), "web3_clientVersion", `[]`)
 	f.wants(json.RawMessage(`false`), "eth_syncing", `[]`)
 	behind = 5000
 	f.wants(json.RawMessage(`{"startingBlock":"0x44c","currentBlock":"0x45e","highestBlock":"0x1388"}`), "eth_syncing", `[]`)
