@@ -12,8 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"strconv"
-	"strings"
 )
 
 // ApplicationID marks a file as one of gapless: "gapl".
@@ -28,40 +26,36 @@ var ErrNewer = errors.New("made by a newer version of gapless")
 //go:embed *.sql
 var files embed.FS
 
-// Version is the number of migrations that this program knows.
-func Version() int { return len(names()) }
+// A Migration makes of one schema the next.
+type Migration struct {
+	Name string // NNNN_what.sql
+	SQL  string
+}
 
-func names() []string {
+// Migrations bring a file up to date: the nth makes schema n. A program that
+// knows so many of them writes files of that schema.
+type Migrations []Migration
+
+// All are the migrations that this program knows.
+func All() Migrations {
 	names, err := fs.Glob(files, "*.sql") // sorted
 	if err != nil {
 		panic(err) // the pattern is a constant
 	}
-	return names
-}
-
-// Current reports whether the file on conn is up to date. It fails with
-// [ErrForeign] or [ErrNewer], and writes nothing.
-func Current(ctx context.Context, conn *sql.Conn) (bool, error) {
-	version, err := version(ctx, conn)
-	return version == Version(), err
-}
-
-// Migrate applies what is missing, each migration in a transaction of its own.
-// It fails with [ErrForeign] or [ErrNewer] before it writes anything.
-func Migrate(ctx context.Context, conn *sql.Conn) error {
-	from, err := version(ctx, conn)
-	if err != nil {
-		return err
-	}
-	for _, name := range names()[from:] {
-		if err := apply(ctx, conn, name); err != nil {
-			return fmt.Errorf("schema: %s: %w", name, err)
+	all := make(Migrations, len(names))
+	for i, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			panic(err) // it is embedded
 		}
+		all[i] = Migration{name, string(text)}
 	}
-	return nil
+	return all
 }
 
-func version(ctx context.Context, conn *sql.Conn) (int, error) {
+// Version gives the schema that the file on conn has, 0 if it is new. It fails
+// with [ErrForeign] or [ErrNewer], and writes nothing.
+func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
 	var application, version, objects int
 	err := conn.QueryRowContext(ctx, `SELECT a.application_id, v.user_version, (SELECT COUNT(*) FROM sqlite_schema)
 		FROM pragma_application_id AS a, pragma_user_version AS v`).Scan(&application, &version, &objects)
@@ -72,23 +66,31 @@ func version(ctx context.Context, conn *sql.Conn) (int, error) {
 	switch {
 	case application != ApplicationID && !isNew, version < 0:
 		return 0, ErrForeign
-	case version > Version():
-		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, Version())
+	case version > len(m):
+		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, len(m))
 	}
 	return version, nil
 }
 
-func apply(ctx context.Context, conn *sql.Conn, name string) error {
-	number, err := strconv.Atoi(strings.SplitN(name, "_", 2)[0])
+// Migrate applies what is missing, each migration in a transaction of its own.
+// It fails with [ErrForeign] or [ErrNewer] before it writes anything.
+func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
+	from, err := m.Version(ctx, conn)
 	if err != nil {
 		return err
 	}
-	text, err := files.ReadFile(name)
-	if err != nil {
-		return err
+	for i, migration := range m[from:] {
+		if err := migration.apply(ctx, conn, from+i+1); err != nil {
+			return fmt.Errorf("schema: %s: %w", migration.Name, err)
+		}
 	}
+	return nil
+}
+
+// apply makes the schema of a number.
+func (m Migration) apply(ctx context.Context, conn *sql.Conn, number int) error {
 	script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
-		text, ApplicationID, number)
+		m.SQL, ApplicationID, number)
 	if _, err := conn.ExecContext(ctx, script); err != nil {
 		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none may be open
 		return err

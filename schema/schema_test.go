@@ -3,12 +3,14 @@ package schema_test
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -98,10 +100,10 @@ func number(t *testing.T, conn *sql.Conn, query string) (n int) {
 
 func TestSchema(t *testing.T) {
 	conn := open(t, newFile(t))
-	if current, err := schema.Current(t.Context(), conn); current || err != nil {
-		t.Errorf("an empty file is current: %t, %v", current, err)
+	if version, err := schema.All().Version(t.Context(), conn); version != 0 || err != nil {
+		t.Errorf("an empty file has schema %d, %v", version, err)
 	}
-	if err := schema.Migrate(t.Context(), conn); err != nil {
+	if err := schema.All().Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	first := dump(t, conn)
@@ -121,11 +123,11 @@ func TestSchema(t *testing.T) {
 
 	// Again, nothing is left to do.
 	changes := number(t, conn, `SELECT schema_version FROM pragma_schema_version`)
-	if err := schema.Migrate(t.Context(), conn); err != nil {
+	if err := schema.All().Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
-	if current, err := schema.Current(t.Context(), conn); !current || err != nil {
-		t.Errorf("a migrated file is current: %t, %v", current, err)
+	if version, err := schema.All().Version(t.Context(), conn); version != len(schema.All()) || err != nil {
+		t.Errorf("a migrated file has schema %d, %v", version, err)
 	}
 	if now := number(t, conn, `SELECT schema_version FROM pragma_schema_version`); now != changes {
 		t.Error("the second Migrate has changed the schema")
@@ -138,7 +140,7 @@ func TestSchema(t *testing.T) {
 // Every view can be read.
 func TestViews(t *testing.T) {
 	conn := open(t, newFile(t))
-	if err := schema.Migrate(t.Context(), conn); err != nil {
+	if err := schema.All().Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
 	}
 	for _, view := range []string{"blocks_hex", "transactions_hex", "logs_hex", "transfers_hex", "missing"} {
@@ -156,7 +158,7 @@ func TestNotOurs(t *testing.T) {
 		{`PRAGMA application_id = 1`, schema.ErrForeign},
 		{`PRAGMA user_version = 1`, schema.ErrForeign},
 		{fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = -1`, schema.ApplicationID), schema.ErrForeign},
-		{fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, schema.ApplicationID, schema.Version()+1), schema.ErrNewer},
+		{fmt.Sprintf(`PRAGMA application_id = %d; PRAGMA user_version = %d`, schema.ApplicationID, len(schema.All())+1), schema.ErrNewer},
 	} {
 		t.Run(tt.sql, func(t *testing.T) {
 			conn := open(t, newFile(t))
@@ -165,8 +167,8 @@ func TestNotOurs(t *testing.T) {
 			}
 			before := dump(t, conn)
 			for _, try := range []func() error{
-				func() error { return schema.Migrate(t.Context(), conn) },
-				func() error { _, err := schema.Current(t.Context(), conn); return err },
+				func() error { return schema.All().Migrate(t.Context(), conn) },
+				func() error { _, err := schema.All().Version(t.Context(), conn); return err },
 			} {
 				if err := try(); !strings.Contains(fmt.Sprint(err), tt.want.Error()) {
 					t.Errorf("error %v, want %v", err, tt.want)
@@ -179,19 +181,42 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
+// A program that knows a schema more finds what to do, and a file of it is newer
+// to one that knows less.
+func TestOlderAndNewer(t *testing.T) {
+	known := schema.All()
+	more := append(slices.Clone(known), schema.Migration{Name: "9999_more.sql", SQL: `CREATE TABLE more (a INTEGER) STRICT;`})
+	conn := open(t, newFile(t))
+	if err := known.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if version, err := more.Version(t.Context(), conn); version != len(known) || err != nil {
+		t.Errorf("schema %d, %v", version, err)
+	}
+	if err := more.Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if n := number(t, conn, `SELECT COUNT(*) FROM more`); n != 0 {
+		t.Errorf("%d rows", n)
+	}
+	if _, err := known.Version(t.Context(), conn); !errors.Is(err, schema.ErrNewer) {
+		t.Errorf("error %v, want %v", err, schema.ErrNewer)
+	}
+}
+
 // A migration that fails leaves nothing and no transaction.
 func TestMigrationFails(t *testing.T) {
 	conn := open(t, newFile(t))
 	before := dump(t, conn)
 	refuse(t, conn, func() int32 { return 1 })
-	if err := schema.Migrate(t.Context(), conn); err == nil || !strings.Contains(err.Error(), "0001_index.sql") {
+	if err := schema.All().Migrate(t.Context(), conn); err == nil || !strings.Contains(err.Error(), "0001_index.sql") {
 		t.Errorf("error %v", err)
 	}
 	if diff := cmp.Diff(before, dump(t, conn)); diff != "" {
 		t.Errorf("it changed the file:\n%s", diff)
 	}
 	refuse(t, conn, nil)
-	if err := schema.Migrate(t.Context(), conn); err != nil {
+	if err := schema.All().Migrate(t.Context(), conn); err != nil {
 		t.Error(err)
 	}
 }
@@ -227,15 +252,16 @@ func TestKilledInTheMiddle(t *testing.T) {
 			outcomes["lived"]++
 		}
 		conn := open(t, path)
-		current, err := schema.Current(t.Context(), conn)
+		version, err := schema.All().Version(t.Context(), conn)
 		if err != nil {
 			t.Fatalf("killed at %d: %v", n, err)
 		}
+		current := version == len(schema.All())
 		if objects := number(t, conn, `SELECT COUNT(*) FROM sqlite_schema`); !current && objects != 0 {
 			t.Fatalf("killed at %d: half of it is there: %d objects", n, objects)
 		}
 		outcomes[fmt.Sprintf("current %t", current)]++
-		if err := schema.Migrate(t.Context(), conn); err != nil {
+		if err := schema.All().Migrate(t.Context(), conn); err != nil {
 			t.Fatalf("killed at %d: %v", n, err)
 		}
 	}
@@ -279,13 +305,13 @@ func migrateAndDie(path, at string) error {
 	if err != nil {
 		return err
 	}
-	return schema.Migrate(ctx, conn)
+	return schema.All().Migrate(ctx, conn)
 }
 
 // Where a column's values have a unit, a comment says which.
 func TestColumnsSayTheirUnits(t *testing.T) {
 	files, err := filepath.Glob("*.sql")
-	if err != nil || len(files) != schema.Version() {
+	if err != nil || len(files) != len(schema.All()) {
 		t.Fatal(files, err)
 	}
 	column := regexp.MustCompile(`^    ([a-z][a-z0-9_]*) +(INTEGER|TEXT|BLOB|REAL)\b([^\n]*)`)

@@ -63,7 +63,7 @@ func (c *Canonical) begin(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := schema.Migrate(ctx, c.conn); err != nil {
+	if err := schema.All().Migrate(ctx, c.conn); err != nil {
 		return err
 	}
 	if err := c.exec(ctx, `BEGIN IMMEDIATE`); err != nil {

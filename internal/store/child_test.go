@@ -20,6 +20,7 @@ const (
 	childFile      = "GAPLESS_STORE_TEST_FILE"
 	childRecording = "GAPLESS_STORE_TEST_RECORDING"
 	childFrom      = "GAPLESS_STORE_TEST_FROM"
+	childRights    = "GAPLESS_STORE_TEST_RIGHTS" // "none": those of nobody
 )
 
 func child(name string) error {
@@ -30,8 +31,14 @@ func child(name string) error {
 		return hold(ctx, path)
 	case "read":
 		return read(ctx, path)
+	case "tell":
+		return tellNext(ctx, path)
 	case "work":
 		return work(ctx, path)
+	case "spill":
+		return spill(ctx, path)
+	case "leave":
+		return leave(ctx, path)
 	}
 	return fmt.Errorf("no child %q", name)
 }
@@ -50,7 +57,7 @@ func hold(ctx context.Context, path string) error {
 // A process is a child under way.
 type process struct {
 	cmd   *exec.Cmd
-	stdin io.Closer
+	stdin io.WriteCloser
 	lines *bufio.Scanner
 }
 

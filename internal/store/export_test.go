@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+
+	"gapless/schema"
 )
 
 // Writer gives the connection that writes. Use it only while no call is under
@@ -65,4 +67,14 @@ func (r *Reader) Plan(ctx context.Context, q *LogQuery) (plan string, err error)
 		plan += detail + "\n"
 	}
 	return plan, rows.Err()
+}
+
+// OpenReaderKnowing is OpenReader of a program that knows other schemas.
+func OpenReaderKnowing(ctx context.Context, path string, known schema.Migrations) (*Reader, error) {
+	return openForReading(ctx, path, known, true)
+}
+
+// NeedsUpgradeKnowing is NeedsUpgrade of a program that knows other schemas.
+func NeedsUpgradeKnowing(ctx context.Context, path string, known schema.Migrations) (*Upgrade, error) {
+	return needsUpgrade(ctx, path, known)
 }

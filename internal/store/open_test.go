@@ -69,7 +69,7 @@ func TestOpenOfOtherFiles(t *testing.T) {
 		{"another program's file with a -wal", foreignWithWAL, store.ErrForeign, store.ErrForeign},
 		{"a newer schema", func(t *testing.T, path string) {
 			ours(t, path)
-			runSQL(t, path, fmt.Sprintf(`PRAGMA user_version = %d`, schema.Version()+1))
+			runSQL(t, path, fmt.Sprintf(`PRAGMA user_version = %d`, len(schema.All())+1))
 		}, store.ErrNewer, store.ErrNewer},
 		{"a version below zero", func(t *testing.T, path string) {
 			ours(t, path)
@@ -244,7 +244,8 @@ func TestDamagedPages(t *testing.T) {
 }
 
 // An absent file, an empty one and one of an older schema are brought up to
-// date by Open; OpenReader says what they are.
+// date by Open; OpenInPlace says what they are, and OpenReader reads what Open
+// would make of them.
 func TestOpenBringsUpToDate(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -261,8 +262,14 @@ func TestOpenBringsUpToDate(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := newPath(t)
 			tt.make(t, path)
-			_, err := store.OpenReader(t.Context(), path)
+			_, err := store.OpenInPlace(t.Context(), path)
 			wants(t, err, tt.reader)
+			if r, err := store.OpenReader(t.Context(), path); tt.name != "absent" {
+				wants(t, err, nil)
+				_, err := r.Next(t.Context())
+				wants(t, err, store.ErrNoChain)
+				wants(t, r.Close(), nil)
+			}
 			s, err := store.Open(t.Context(), path)
 			if err != nil {
 				t.Fatal(err)
@@ -364,8 +371,9 @@ func TestOpenWhereNothingCanBeMade(t *testing.T) {
 			write(t, path+[]string{"", "-wal"}[i], content)
 		}
 		inTheWay(t, path+"-shm")
-		_, err := store.OpenReader(t.Context(), path)
+		_, err := store.OpenInPlace(t.Context(), path)
 		wants(t, err, "can't be written or opened") // what the -wal has would be left out
+		checkIndex(t, path)                         // of a copy
 	})
 }
 

@@ -6,35 +6,41 @@ import (
 	"sync"
 )
 
-// A pool is the connections of a Reader. A rotation puts others in their place;
+// A pool is the connections of a Reader. A rotation puts others in their place,
+// as does a writer that comes to a file that was read as one that can't change;
 // whoever asks meanwhile waits for them.
 type pool struct {
 	mu       sync.RWMutex // guards what follows
 	db       *sql.DB
 	sessions *sessions // of db, or of the one before
+	frozen   *frozen   // nil if SQLite itself looks for changes
 }
 
 func newPool(db *sql.DB) pool { return pool{db: db, sessions: newSessions(db)} }
 
 func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	p.thaw(ctx)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.db.QueryContext(ctx, query, args...)
 }
 
 func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	p.thaw(ctx)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.db.QueryRowContext(ctx, query, args...)
 }
 
 func (p *pool) BeginTx(ctx context.Context, o *sql.TxOptions) (*sql.Tx, error) {
+	p.thaw(ctx)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.db.BeginTx(ctx, o)
 }
 
 func (p *pool) Conn(ctx context.Context) (*sql.Conn, error) {
+	p.thaw(ctx)
 	p.mu.RLock()
 	defer p.mu.RUnlock()
 	return p.db.Conn(ctx)
@@ -42,6 +48,7 @@ func (p *pool) Conn(ctx context.Context) (*sql.Conn, error) {
 
 // take takes a session, to be given back.
 func (p *pool) take(ctx context.Context) (*session, error) {
+	p.thaw(ctx)
 	for {
 		s, err := p.current().take(ctx)
 		if err != errSwapped {

@@ -11,12 +11,19 @@ import (
 // A Reader reads a database file and can't write to it. Its methods may be
 // called concurrently.
 type Reader struct {
-	db   pool
-	path string
+	db     pool
+	path   string
+	closed func() error // what is to be done after closing; may be nil
 }
 
 // Close closes the file.
-func (r *Reader) Close() error { return r.db.close() }
+func (r *Reader) Close() error {
+	err := r.db.close()
+	if r.closed != nil {
+		err = errors.Join(err, r.closed())
+	}
+	return err
+}
 
 // Path is the absolute path of the file.
 func (r *Reader) Path() string { return r.path }
