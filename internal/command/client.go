@@ -81,7 +81,7 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 // change does something to the missing blocks of a file: through the process
 // that has it open, or on the file itself.
 func change(ctx context.Context, db string, through func(*client) error, itself func(*store.Store) error) error {
-	r, err := openFile(ctx, db)
+	r, err := glanceAt(ctx, db)
 	if err != nil {
 		return err
 	}

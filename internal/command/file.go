@@ -10,9 +10,19 @@ import (
 	"gapless/internal/store"
 )
 
-// openFile opens a file that must be there, for reading.
+// openFile opens a file that must be there, for reading. If it is of an older
+// schema, that takes a copy.
 func openFile(ctx context.Context, db string) (*store.Reader, error) {
-	r, err := store.OpenReader(ctx, db)
+	return openWith(ctx, db, store.OpenReader)
+}
+
+// glanceAt opens it for a glance, and makes no copy.
+func glanceAt(ctx context.Context, db string) (*store.Reader, error) {
+	return openWith(ctx, db, store.OpenInPlace)
+}
+
+func openWith(ctx context.Context, db string, open func(context.Context, string) (*store.Reader, error)) (*store.Reader, error) {
+	r, err := open(ctx, db)
 	if errors.Is(err, fs.ErrNotExist) {
 		path, _ := filepath.Abs(db) // was good enough to look
 		return nil, fmt.Errorf("there is no file %s; name another with --db, or make it with gapless run", path)

@@ -27,7 +27,7 @@ func (a *app) gapsCommand() *cobra.Command {
 	var db string
 	var asJSON bool
 	c := a.command("gaps", gapsUsage, 0, func(ctx context.Context, _ []string) error {
-		r, err := openFile(ctx, db)
+		r, err := glanceAt(ctx, db)
 		if err != nil {
 			return err
 		}

@@ -142,6 +142,9 @@ func (s *service) open(ctx context.Context) (err error) {
 	if err := s.openNode(); err != nil {
 		return err
 	}
+	if err := s.announceUpgrade(ctx); err != nil {
+		return withHint(err)
+	}
 	if s.store, err = store.Open(ctx, s.db); err != nil {
 		return explainOpen(err, s.db)
 	}

@@ -51,7 +51,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 // statusOf asks the process that has the file, or else reads the file.
 func statusOf(ctx context.Context, db string) (rest.Status, error) {
-	r, err := openFile(ctx, db)
+	r, err := glanceAt(ctx, db)
 	if err != nil {
 		return rest.Status{}, err
 	}
