@@ -104,27 +104,32 @@ func TestTransactionsOfGeth(t *testing.T) {
 	}
 }
 
-// checkTransaction verifies a block that has the transaction in it, and spoils
-// its signature.
-func checkTransaction(t *testing.T, tx *types.Transaction, chainID uint64) {
+// blockWith makes a block that has the transaction in it.
+func blockWith(t *testing.T, tx *types.Transaction, chainID uint64) *chain.Block {
+	t.Helper()
 	id := new(big.Int).SetUint64(chainID)
-	signer := types.LatestSignerForChainID(id)
 	receipts := types.Receipts{{Type: tx.Type(), Status: 1, CumulativeGasUsed: 21000}}
 	header := &types.Header{Number: big.NewInt(1), Difficulty: new(big.Int), BaseFee: big.NewInt(1),
 		UncleHash: types.EmptyUncleHash, TxHash: rootOf(t, tx), ReceiptHash: rootOf(t, receipts[0])}
 	block := types.NewBlockWithHeader(header).WithBody(types.Body{Transactions: types.Transactions{tx}})
-	(*types.Receipt).DeriveFields(receipts[0], signer, types.DeriveReceiptContext{BlockHash: block.Hash(), BlockNumber: 1,
-		BaseFee: header.BaseFee, BlobGasPrice: big.NewInt(1), GasUsed: 21000, Tx: tx})
+	(*types.Receipt).DeriveFields(receipts[0], types.LatestSignerForChainID(id), types.DeriveReceiptContext{BlockHash: block.Hash(),
+		BlockNumber: 1, BaseFee: header.BaseFee, BlobGasPrice: big.NewInt(1), GasUsed: 21000, Tx: tx})
 	raw, err := devchain.Marshal(block, receipts, id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := mustDecode(t, raw)
+	return mustDecode(t, raw)
+}
+
+// checkTransaction verifies a block that has the transaction in it, and spoils
+// its signature.
+func checkTransaction(t *testing.T, tx *types.Transaction, chainID uint64) {
+	b := blockWith(t, tx, chainID)
 	if v := chain.Verify(b, chain.AllChecks); v.Passed != chain.AllChecks {
 		t.Errorf("not verified: %s", v.Why)
 	}
 	got := &b.Transactions[0]
-	want, err := types.Sender(signer, tx)
+	want, err := types.Sender(types.LatestSignerForChainID(new(big.Int).SetUint64(chainID)), tx)
 	if from, ok := got.Sender(); !ok || err != nil || from != want {
 		t.Errorf("sender %s, %v, want %s, %v", from, ok, want, err)
 	}
