@@ -50,10 +50,21 @@ func (x *Indexer) index(ctx context.Context, numbers []uint64, checks chain.Chec
 			bytes += int64(r.Bytes)
 			continue
 		}
+		if x.options.Fixed && chain.ClassOf(err) != chain.Pruned {
+			return nil, 0, &WrongError{numbers[i], err}
+		}
 		entries[i].Failure = chain.Failed(numbers[i], err, 1, time.Now())
 	}
 	return entries, bytes, nil
 }
+
+// A WrongError says that a source that never changes has a block wrong.
+type WrongError struct {
+	Number uint64
+	Err    error // why
+}
+
+func (e *WrongError) Error() string { return fmt.Sprintf("block %d is refused: %s", e.Number, e.Err) }
 
 // verify says why a block can't be stored, if so.
 func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) error {
@@ -71,7 +82,7 @@ func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) erro
 	if s, ok := x.source.(rejecter); ok && err != nil {
 		s.Reject(number)
 	}
-	if err == nil {
+	if err == nil && !x.options.Fixed {
 		err = x.doubts.believe(b, verdict)
 	}
 	return err
@@ -96,8 +107,8 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint6
 		checks = chain.AllChecks
 	}
 	entries, bytes, err := x.index(ctx, numbers, checks)
-	if err != nil {
-		return nil, 0, err
+	if err != nil || x.options.Fixed {
+		return entries, bytes, err
 	}
 	until := time.Now().Add(inlineBudget)
 	wait := firstPause

@@ -49,6 +49,11 @@ type Options struct {
 	Until         *uint64     // highest number to index; nil for no end
 	Loopback      bool        // the source is on this machine
 	Alone         bool        // the source makes its chain by itself, so that it is never behind
+	// Fixed says that the source is a copy that never changes, such as an
+	// archive. What is wrong in it or does not fit the file ends Run: it is not
+	// tried again, not recorded as missing, and no reorg is followed. Only what
+	// the source does not have, [chain.Pruned], is missing.
+	Fixed bool
 
 	// Delay is the wait before the first retry of a block after a number of
 	// tries.
@@ -235,9 +240,12 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if err == nil {
 		return atOnce, nil
 	}
-	if fork, ok := errors.AsType[*store.ForkError](err); ok && ctx.Err() == nil {
+	if fork, ok := errors.AsType[*store.ForkError](err); ok && ctx.Err() == nil && !x.options.Fixed {
 		x.log.Info("block does not fit", "block", fork.Number, "err", err)
 		return x.reorg(ctx, false)
+	}
+	if x.options.Fixed {
+		return 0, err
 	}
 	return x.unclear(ctx, err)
 }
