@@ -1,0 +1,43 @@
+package archive
+
+import (
+	"bytes"
+	"context"
+	"slices"
+
+	"gapless/internal/chain"
+)
+
+// ReadAll opens an archive of a form from bytes and reads all of its blocks. It
+// gives how many there are.
+func ReadAll(ctx context.Context, form string, content, receipts []byte) (int, error) {
+	f := &file{bytes.NewReader(content), int64(len(content)), form}
+	var c container
+	var err error
+	switch form {
+	case "era1":
+		c, err = openEra1(ctx, f)
+	case "jsonl":
+		c, err = openLines(ctx, f)
+	case "rlp":
+		c, err = newRLP(ctx, f, &file{bytes.NewReader(receipts), int64(len(receipts)), "receipts"})
+	}
+	if err != nil {
+		return 0, err
+	}
+	for i := range c.numbers() {
+		if b, _, err := c.block(i); err == nil {
+			chain.Verify(b, chain.QuickChecks)
+		}
+	}
+	return len(c.numbers()), nil
+}
+
+// Era1Values gives what an era1 archive holds of each block, decompressed: the
+// header, the body and the receipts.
+func (s *Source) Era1Values(number uint64) (header, body, receipts []byte, err error) {
+	l, _ := s.find(number)
+	a := l.in.(*era1)
+	values, err := a.values(a.offsets[l.at], a.offsets[l.at+1])
+	return values[era1Header], values[era1Body], slices.Clone(values[era1Receipts]), err
+}
