@@ -101,7 +101,8 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
 		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.replayCommand(),
-		a.exportCommand(), a.digestCommand(), a.diffCommand(), a.versionCommand(),
+		a.exportCommand(), a.importCommand(), a.digestCommand(), a.diffCommand(),
+		a.backupCommand(), a.versionCommand(),
 	)
 	return root
 }
@@ -188,6 +189,8 @@ usage:
   gapless export              write the chain as JSON lines, CSV, RLP or a canonical SQLite file
   gapless digest              one line that commits to all that the file has of the chain
   gapless diff A B            what differs between two files
+  gapless import FILE...      store blocks from archives: JSON lines, era1, or RLP with receipts
+  gapless backup OUT          copy the file while it is written to, and prove the copy
   gapless version             this program's version and those of its parts
 
 All of them take --db FILE (gapless.db) where they read or write a file, and -h.
