@@ -16,6 +16,9 @@ func DecodeBlock(raw json.RawMessage) (*Block, error) {
 	if isNull(raw) {
 		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
 	}
+	if !json.Valid(raw) {
+		return nil, invalid(fmt.Errorf("block: %w", errSyntax))
+	}
 	b := new(Block)
 	if err := decodeObject(raw, blockFields, b, &b.Object); err != nil {
 		return nil, invalid(fmt.Errorf("block: %w", err))
@@ -32,6 +35,9 @@ func DecodeBlock(raw json.RawMessage) (*Block, error) {
 func DecodeHeader(raw json.RawMessage) (*Header, error) {
 	if isNull(raw) {
 		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
+	}
+	if !json.Valid(raw) {
+		return nil, invalid(fmt.Errorf("header: %w", errSyntax))
 	}
 	h := new(Header)
 	if err := decodeObject(raw, headerOnlyFields, h, &h.Object); err != nil {
@@ -72,8 +78,11 @@ func (b *Block) DecodeReceipts(raw json.RawMessage) error {
 	if isNull(raw) {
 		return &Error{Class: NotYet, Err: errors.New("receipts are null")}
 	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
+	if !json.Valid(raw) {
+		return invalid(fmt.Errorf("receipts: %w", errSyntax))
+	}
+	items, err := elements(raw)
+	if err != nil {
 		return invalid(fmt.Errorf("receipts: %w", err))
 	}
 	if len(items) != len(b.Transactions) {
@@ -127,6 +136,9 @@ func (b *Block) DecodeUncles(raws []json.RawMessage) error {
 		if isNull(raw) {
 			return &Error{Class: NotYet, Err: fmt.Errorf("uncle %d is null", i)}
 		}
+		if !json.Valid(raw) {
+			return invalid(fmt.Errorf("uncle %d: %w", i, errSyntax))
+		}
 		uncle := &b.Uncles[i]
 		if err := decodeObject(raw, uncleFields, uncle, &uncle.Object); err != nil {
 			return invalid(fmt.Errorf("uncle %d: %w", i, err))
@@ -139,8 +151,8 @@ func (b *Block) DecodeUncles(raws []json.RawMessage) error {
 }
 
 func decodeTransactions(b *Block, raw json.RawMessage) (bool, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
+	items, err := elements(raw)
+	if err != nil {
 		return false, invalid(err)
 	}
 	b.Transactions = make([]Transaction, len(items))
@@ -165,8 +177,8 @@ func decodeUncleHashes(b *Block, raw json.RawMessage) (_ bool, err error) {
 }
 
 func decodeWithdrawals(b *Block, raw json.RawMessage) (bool, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
+	items, err := elements(raw)
+	if err != nil {
 		return false, invalid(err)
 	}
 	b.Withdrawals = make([]Withdrawal, len(items))
@@ -180,8 +192,8 @@ func decodeWithdrawals(b *Block, raw json.RawMessage) (bool, error) {
 }
 
 func decodeLogs(v *transactionView, raw json.RawMessage) (bool, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil || items == nil {
+	items, err := elements(raw)
+	if err != nil || isNull(raw) {
 		return false, invalid(errors.New("logs are no array"))
 	}
 	logs := make([]Log, len(items))

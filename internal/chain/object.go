@@ -7,15 +7,16 @@ import (
 	"slices"
 )
 
-// decodeObject fills v from a JSON object by its field table. It fails only if
-// raw is no object; everything odd inside is kept in o.
+// decodeObject fills v from a JSON object, which is valid JSON, by its field
+// table. It fails only if raw is no object; everything odd inside is kept in o.
 func decodeObject[T any](raw json.RawMessage, fields []field[T], v *T, o *Object) error {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil {
+	keys := make(map[string]json.RawMessage, len(fields))
+	err := SplitObject(raw, func(key string, value json.RawMessage) error {
+		keys[key] = value
+		return nil
+	})
+	if err != nil {
 		return err
-	}
-	if keys == nil {
-		return errors.New("null instead of an object")
 	}
 	*o = Object{}
 	for i, f := range fields {
