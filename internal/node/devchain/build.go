@@ -4,6 +4,7 @@
 package devchain
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"encoding/binary"
 	"fmt"
@@ -25,6 +26,14 @@ type Spec struct {
 	Uncles       int    // each block whose number is a multiple has one; 0: none
 	ChainID      uint64 // 0: 1337
 	Period       uint64 // seconds between blocks; 0: 12
+
+	// Large, if it has a From, is what blocks from that number on have in them.
+	Large struct {
+		From         uint64
+		Transactions int
+		Logs         int // of each transaction
+		Input        int // bytes that each transaction has more
+	}
 
 	// Fork is the first number of which Salt makes another block, so that two
 	// Specs that differ in Salt alone share the blocks below it. A Salt with
@@ -66,6 +75,7 @@ type builder struct {
 	signer  types.Signer
 	key     *ecdsa.PrivateKey
 	nonce   uint64
+	input   []byte           // after each transaction's own
 	parents [3]*types.Header // the last ones, the newest first
 }
 
@@ -88,6 +98,10 @@ func newBuilder(s Spec) *builder {
 func (b *builder) next(number uint64) (*types.Block, types.Receipts) {
 	body := &types.Body{Uncles: b.uncles(number), Withdrawals: b.withdrawals(number)}
 	if number > 0 {
+		if large := b.spec.Large; large.From > 0 && number >= large.From {
+			b.spec.Transactions, b.spec.Logs = large.Transactions, large.Logs
+			b.input = bytes.Repeat([]byte{0xab}, large.Input)
+		}
 		for i := range b.spec.Transactions {
 			body.Transactions = append(body.Transactions, b.transaction(number, i))
 		}
@@ -156,13 +170,13 @@ func (b *builder) transaction(number uint64, i int) *types.Transaction {
 	var data types.TxData
 	switch b.nonce % 3 {
 	case 0:
-		data = &types.LegacyTx{Nonce: b.nonce, To: &to, Gas: gasPerTransaction, GasPrice: price, Value: big.NewInt(int64(i))}
+		data = &types.LegacyTx{Nonce: b.nonce, Data: b.input, To: &to, Gas: gasPerTransaction, GasPrice: price, Value: big.NewInt(int64(i))}
 	case 1:
-		data = &types.AccessListTx{ChainID: b.chainID, Nonce: b.nonce, To: &to, Gas: gasPerTransaction, GasPrice: price,
+		data = &types.AccessListTx{ChainID: b.chainID, Nonce: b.nonce, Data: b.input, To: &to, Gas: gasPerTransaction, GasPrice: price,
 			Value: big.NewInt(1), AccessList: types.AccessList{{Address: to, StorageKeys: []common.Hash{{1}}}}}
 	case 2:
 		data = &types.DynamicFeeTx{ChainID: b.chainID, Nonce: b.nonce, To: &to, Gas: gasPerTransaction, GasFeeCap: price,
-			GasTipCap: big.NewInt(1), Value: new(big.Int), Data: []byte{1, 2, 3}}
+			GasTipCap: big.NewInt(1), Value: new(big.Int), Data: append([]byte{1, 2, 3}, b.input...)}
 	}
 	b.nonce++
 	return types.MustSignNewTx(b.key, b.signer, data)
