@@ -29,6 +29,7 @@ type span struct {
 	numbers []uint64
 	entries []store.Entry
 	bytes   int64 // that the window counts for it
+	most    int64 // bytes that it may take; 0: as many as there are, while nothing else is under way
 	err     error
 	done    chan struct{} // closed when entries or err are there
 }
@@ -74,7 +75,7 @@ func (c *catchingUp) fetchAhead(ctx context.Context, g *errgroup.Group, from uin
 		g.Go(func() error {
 			defer close(s.done)
 			estimate := s.bytes
-			s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, c.target)
+			s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, s.most, c.target)
 			c.window.add(s.bytes - estimate)
 			return nil // what comes before it is committed first
 		})
@@ -90,7 +91,11 @@ func (c *catchingUp) plan(from uint64, left int64) *span {
 	for n := from; n <= c.target && len(s.numbers) < most; n++ {
 		s.numbers = append(s.numbers, n)
 	}
-	s.bytes = int64(len(s.numbers)) * c.size.one()
+	one := c.size.one()
+	s.bytes = int64(len(s.numbers)) * one
+	if 2*one <= windowBytes {
+		s.most = s.bytes + spanBytes
+	}
 	c.window.add(s.bytes)
 	return s
 }

@@ -2,6 +2,7 @@ package indexer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -18,17 +19,44 @@ func (x *Indexer) Index(ctx context.Context, numbers []uint64) ([]store.Entry, e
 	if len(numbers) == 0 {
 		return nil, nil
 	}
-	numbers = numbers[:x.size.blocksIn(spanBytes, len(numbers))]
-	entries, _, err := x.index(ctx, numbers, chain.AllChecks)
+	var entries []store.Entry
+	err := x.first(numbers, func(numbers []uint64, most int64) (err error) {
+		entries, _, err = x.index(ctx, numbers, most, chain.AllChecks)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
 	return entries, x.checkLone(ctx, entries)
 }
 
-// index also gives the bytes of JSON that the blocks took.
-func (x *Indexer) index(ctx context.Context, numbers []uint64, checks chain.Check) ([]store.Entry, int64, error) {
-	results, err := x.source.Blocks(ctx, numbers)
+// first calls f with as many of the first numbers as should be indexed at once
+// and the bytes that they may take, and with fewer if they take more.
+func (x *Indexer) first(numbers []uint64, f func(numbers []uint64, most int64) error) error {
+	for {
+		numbers = numbers[:x.size.blocksIn(spanBytes, len(numbers))]
+		if len(numbers) == 1 {
+			return f(numbers, 0)
+		}
+		if err := f(numbers, 2*spanBytes); !isTooLarge(err) {
+			return err
+		}
+	}
+}
+
+// isTooLarge reports whether blocks took more than they may.
+func isTooLarge(err error) bool {
+	e, ok := errors.AsType[*chain.Error](err)
+	return ok && e.Class == chain.TooLarge
+}
+
+// index also gives the bytes of JSON that the blocks took. If that is more than
+// they may, its error is of class TooLarge, and the sizes are larger.
+func (x *Indexer) index(ctx context.Context, numbers []uint64, most int64, checks chain.Check) ([]store.Entry, int64, error) {
+	results, err := x.source.Blocks(ctx, numbers, most)
+	if isTooLarge(err) {
+		x.size.tooLarge(most, len(numbers))
+	}
 	if err != nil {
 		return nil, 0, err
 	}
@@ -100,13 +128,13 @@ const (
 )
 
 // indexTries is index with further tries, soon after, of what failed.
-func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint64) ([]store.Entry, int64, error) {
+func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, target uint64) ([]store.Entry, int64, error) {
 	checks := chain.Check(chain.QuickChecks)
 	near := numbers[len(numbers)-1]+nearHead > target
 	if near {
 		checks = chain.AllChecks
 	}
-	entries, bytes, err := x.index(ctx, numbers, checks)
+	entries, bytes, err := x.index(ctx, numbers, most, checks)
 	if err != nil || x.options.Fixed {
 		return entries, bytes, err
 	}
@@ -121,7 +149,7 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, target uint6
 			return nil, 0, err
 		}
 		wait *= 2
-		more, moreBytes, err := x.index(ctx, again, checks)
+		more, moreBytes, err := x.index(ctx, again, most, checks)
 		if err != nil {
 			return nil, 0, err
 		}

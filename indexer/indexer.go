@@ -33,8 +33,10 @@ type Source interface {
 	Tag(ctx context.Context, tag string) (*chain.Header, error)
 	// HeaderByHash gives a header, nil if the source does not know it.
 	HeaderByHash(ctx context.Context, hash common.Hash) (*chain.Header, error)
-	// Blocks gives a result for each number, in their order.
-	Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error)
+	// Blocks gives a result for each number, in their order. If the blocks take
+	// more than so many bytes of JSON, its error is of class TooLarge; 0 is for
+	// as many as there are.
+	Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error)
 	// Follow calls moved for each new head and polled after each answer or
 	// notification, until ctx ends.
 	Follow(ctx context.Context, moved func(*chain.Header), polled func(time.Time)) error
@@ -239,6 +241,9 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	err := x.catchUp(ctx, target)
 	if err == nil {
 		return atOnce, nil
+	}
+	if isTooLarge(err) && ctx.Err() == nil {
+		return atOnce, nil // the sizes are known now
 	}
 	if fork, ok := errors.AsType[*store.ForkError](err); ok && ctx.Err() == nil && !x.options.Fixed {
 		x.log.Info("block does not fit", "block", fork.Number, "err", err)

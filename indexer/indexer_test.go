@@ -120,8 +120,8 @@ type source struct {
 	bench *bench
 }
 
-func (s source) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
-	results, err := s.Node.Blocks(ctx, numbers)
+func (s source) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
+	results, err := s.Node.Blocks(ctx, numbers, most)
 	s.bench.fetched()
 	return results, err
 }

@@ -392,12 +392,16 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 // where we stay behind the head that far.
 func (x *Indexer) replacement(ctx context.Context, hashes []common.Hash, ancestor *store.Anchor, head *chain.Header) ([]store.Entry, error) {
 	first := ancestor.Number + 1
-	last := ancestor.Number + uint64(min(len(hashes), x.size.blocksIn(spanBytes, spanBlocks)))
+	last := ancestor.Number + uint64(min(len(hashes), spanBlocks))
 	target, ok := x.target(head)
 	if last = min(last, target); !ok || last < first {
 		return nil, nil
 	}
-	entries, _, err := x.indexTries(ctx, numbersBetween(first, last), last)
+	var entries []store.Entry
+	err := x.first(numbersBetween(first, last), func(numbers []uint64, most int64) (err error) {
+		entries, _, err = x.indexTries(ctx, numbers, most, numbers[len(numbers)-1])
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -85,7 +85,14 @@ func (s *sizes) one() int64 {
 	if average := s.average.Load(); average > 0 {
 		return average
 	}
-	return spanBytes // nothing is known yet
+	return windowBytes // nothing is known yet: one block alone shall tell
+}
+
+// tooLarge takes in that a number of blocks took more than so many bytes. Some
+// of them are much larger than those of late: how much, is soon found out.
+func (s *sizes) tooLarge(bytes int64, blocks int) {
+	const growth = 8
+	s.average.Store(min(windowBytes, growth*max(s.one(), bytes/int64(blocks))))
 }
 
 // blocksIn is how many blocks take a number of bytes, from 1 to most: not many

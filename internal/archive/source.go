@@ -177,9 +177,11 @@ func (s *Source) Tag(context.Context, string) (*chain.Header, error) {
 func (s *Source) HeaderByHash(context.Context, common.Hash) (*chain.Header, error) { return nil, nil }
 
 // Blocks gives a result for each number, in their order. A block that the
-// archives do not have is [chain.Pruned].
-func (s *Source) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
+// archives do not have is [chain.Pruned]. If they are of more than most bytes,
+// its error is of class TooLarge.
+func (s *Source) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
 	results := make([]chain.Result, len(numbers))
+	left := most
 	for i, number := range numbers {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -192,6 +194,9 @@ func (s *Source) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, 
 		}
 		if r.Err != nil && !errors.As(r.Err, new(*chain.Error)) {
 			return nil, r.Err // the file can't be read
+		}
+		if left -= int64(r.Bytes); most > 0 && left < 0 {
+			return nil, &chain.Error{Class: chain.TooLarge, Err: fmt.Errorf("%d blocks take more than %d bytes", len(numbers), most)}
 		}
 		results[i] = r
 	}

@@ -13,9 +13,11 @@ import (
 // leader tells. Instead of results it returns an error for which no block is to
 // blame: of class EndpointDown or EndpointRefuses, RateLimited if the node asks
 // to wait for longer than a minute or than ctx lasts, or [context.Cause] of ctx.
-func (n *Node) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
+// It is of class TooLarge if the blocks take more than so many bytes of JSON; 0
+// is for as many as there are.
+func (n *Node) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
 	const rounds = 5 // while endpoints limit us in turn
-	g := n.gather(numbers)
+	g := n.gather(numbers, allow(most))
 	for range rounds {
 		if err := g.round(ctx); err != nil {
 			return nil, err
@@ -31,15 +33,16 @@ func (n *Node) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, er
 // A gathering is a call of Blocks.
 type gathering struct {
 	node    *Node
+	within  *allowance
 	results []chain.Result
 	tried   []map[*endpoint]bool // by result
 	away    map[*endpoint]bool   // endpoints that fail
 	failed  error                // of those
 }
 
-func (n *Node) gather(numbers []uint64) *gathering {
+func (n *Node) gather(numbers []uint64, within *allowance) *gathering {
 	g := &gathering{
-		node: n, results: make([]chain.Result, len(numbers)),
+		node: n, within: within, results: make([]chain.Result, len(numbers)),
 		tried: make([]map[*endpoint]bool, len(numbers)), away: make(map[*endpoint]bool),
 	}
 	for i, number := range numbers {
@@ -124,7 +127,7 @@ func (g *gathering) ask(ctx context.Context, e *endpoint, which []int) error {
 	for j, i := range which {
 		numbers[j] = g.results[i].Number
 	}
-	results, err := e.blocks(ctx, numbers)
+	results, err := e.blocks(ctx, numbers, g.within)
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func TestClasses(t *testing.T) {
 				fake := chainOf(12)
 				set(fake, tt.set)
 				n := inMemory(t, fake, near)
-				results, err := n.Blocks(t.Context(), numbers(1, 12))
+				results, err := n.Blocks(t.Context(), numbers(1, 12), 0)
 				switch {
 				case tt.call != "":
 					if results != nil || chain.ClassOf(err) != tt.call {
@@ -85,7 +85,7 @@ func recovers(t *testing.T, n *node.Node, fake *nodetest.Node) {
 		t.Fatal(err)
 	}
 	time.Sleep(15 * time.Minute) // what was pruned is looked at again
-	results, err := n.Blocks(t.Context(), numbers(1, 12))
+	results, err := n.Blocks(t.Context(), numbers(1, 12), 0)
 	verified(t, results, err, 12)
 	if s := n.State()[0]; !s.Up || s.Error != "" {
 		t.Errorf("state %+v", s)
@@ -102,7 +102,7 @@ func TestStoppingIsNoFailure(t *testing.T) {
 		}
 		stop := errors.New("stop")
 		for _, f := range []func(context.Context) error{
-			func(ctx context.Context) error { _, err := p.Blocks(ctx, numbers(1, 5)); return err },
+			func(ctx context.Context) error { _, err := p.Blocks(ctx, numbers(1, 5), 0); return err },
 			func(ctx context.Context) error { _, err := p.Head(ctx); return err },
 			func(ctx context.Context) error { _, err := p.Identity(ctx); return err },
 			func(ctx context.Context) error { return p.Await(ctx) },

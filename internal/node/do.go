@@ -59,6 +59,9 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
+	if errors.Is(err, errAllowance) {
+		return false, err
+	}
 	switch chain.ClassOf(err) {
 	case chain.RateLimited:
 		return false, e.slower(ctx, err)

@@ -13,9 +13,6 @@ import (
 	"gapless/internal/chain"
 )
 
-// maxAnswer bounds the bytes of one answer.
-const maxAnswer = 256 << 20
-
 // exchange sends the calls in one request and reads their answers. It returns
 // what is wrong with the request as a whole, sorted; what is wrong with one call
 // is in the call. An urgent request does not wait for the rate limit.
@@ -68,7 +65,7 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 		send = e.sendSocket
 	}
 	begin := time.Now()
-	answer, err := send(within, body)
+	answer, err := send(within, body, boundOf(calls))
 	if err != nil && ctx.Err() == nil && slept(begin, timeout) {
 		return errorf(chain.EndpointDown, "%s: %w", e.label, errSlept)
 	}
@@ -82,6 +79,7 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 	if !slices.ContainsFunc(responses, response.is) {
 		return e.unusable(errNotJSON)
 	}
+	calls[0].within.take(len(answer))
 	for i, c := range calls {
 		c.raw, c.err = nil, e.callError(c, responses[i])
 		if c.err == nil {
@@ -138,7 +136,7 @@ func (e *endpoint) callError(c *call, r response) error {
 }
 
 // post sends a body over HTTP and reads the answer.
-func (e *endpoint) post(ctx context.Context, body []byte) ([]byte, error) {
+func (e *endpoint) post(ctx context.Context, body []byte, most bound) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -150,19 +148,19 @@ func (e *endpoint) post(ctx context.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	defer answer.Body.Close()
-	return readAnswer(answer)
+	return readAnswer(answer, most)
 }
 
 // readAnswer reads a body whole, and sorts statuses that are no answers. With
 // most of those a node may still answer in JSON.
-func readAnswer(r *http.Response) ([]byte, error) {
+func readAnswer(r *http.Response, most bound) ([]byte, error) {
 	var body []byte
 	var err error
-	if r.ContentLength <= maxAnswer {
-		body, err = io.ReadAll(io.LimitReader(r.Body, maxAnswer+1))
+	if r.ContentLength <= most.bytes {
+		body, err = io.ReadAll(io.LimitReader(r.Body, most.bytes+1))
 	}
-	if r.ContentLength > maxAnswer || len(body) > maxAnswer {
-		return nil, errorf(chain.TooLarge, "answer of more than %d MB", maxAnswer>>20)
+	if r.ContentLength > most.bytes || int64(len(body)) > most.bytes {
+		return nil, most.exceeded
 	}
 	if r.StatusCode == http.StatusOK {
 		return body, err

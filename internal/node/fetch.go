@@ -7,11 +7,12 @@ import (
 	"gapless/internal/chain"
 )
 
-// blocks fetches whole blocks from one endpoint. Its error is the endpoint's.
-func (e *endpoint) blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
+// blocks fetches whole blocks from one endpoint. Its error is the endpoint's, or
+// that they take more than they may.
+func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowance) ([]chain.Result, error) {
 	fetches := make([]*fetch, len(numbers))
 	for i, number := range numbers {
-		fetches[i] = &fetch{number: number}
+		fetches[i] = &fetch{number: number, within: within}
 	}
 	for _, step := range []func(context.Context, []*fetch) error{
 		e.fetchBlocks, e.fetchByTransaction, e.addReceipts, e.addUncles,
@@ -22,9 +23,7 @@ func (e *endpoint) blocks(ctx context.Context, numbers []uint64) ([]chain.Result
 	}
 	results := make([]chain.Result, len(fetches))
 	for i, f := range fetches {
-		results[i] = chain.Result{
-			Number: f.number, Block: f.block, Err: f.err, Bytes: len(f.raw) + len(f.receipts),
-		}
+		results[i] = chain.Result{Number: f.number, Block: f.block, Err: f.err, Bytes: f.bytes}
 		if f.err != nil {
 			results[i].Block = nil
 		}
@@ -32,14 +31,23 @@ func (e *endpoint) blocks(ctx context.Context, numbers []uint64) ([]chain.Result
 	return results, nil
 }
 
-// A fetch is a block on its way.
+// A fetch is a block on its way. What a node answers is let go of as soon as it
+// is decoded: it takes more than the block.
 type fetch struct {
 	number   uint64
-	raw      json.RawMessage // the block's
+	within   *allowance      // of its calls
 	block    *chain.Block    // decoded
-	receipts json.RawMessage
-	missing  bool  // the receipts: the node does not know eth_getBlockReceipts
-	err      error // the fetch has ended
+	receipts json.RawMessage // not yet decoded
+	bytes    int             // of JSON so far
+	missing  bool            // the receipts: the node does not know eth_getBlockReceipts
+	err      error           // the fetch has ended
+}
+
+// call makes a call for the fetch.
+func (f *fetch) call(method string, params ...any) *call {
+	c := newCall(method, params...)
+	c.within = f.within
+	return c
 }
 
 // fail ends a fetch.
@@ -51,8 +59,9 @@ func (f *fetch) fail(e *endpoint, err error) {
 }
 
 // decode decodes the block, without receipts.
-func (f *fetch) decode(e *endpoint) {
-	b, err := chain.DecodeBlock(f.raw)
+func (f *fetch) decode(e *endpoint, raw json.RawMessage) {
+	f.bytes = len(raw)
+	b, err := chain.DecodeBlock(raw)
 	if err == nil && b.Number != f.number {
 		err = errorf(chain.Invalid, "asked for block %d, got %d", f.number, b.Number)
 	}
@@ -72,9 +81,9 @@ func (e *endpoint) fetchBlocks(ctx context.Context, fetches []*fetch) error {
 	}
 	calls := make([]*call, 0, group*len(fetches))
 	for _, f := range fetches {
-		calls = append(calls, newCall("eth_getBlockByNumber", hex(f.number), true))
+		calls = append(calls, f.call("eth_getBlockByNumber", hex(f.number), true))
 		if group == 2 {
-			calls = append(calls, newCall("eth_getBlockReceipts", hex(f.number)))
+			calls = append(calls, f.call("eth_getBlockReceipts", hex(f.number)))
 		}
 	}
 	if err := e.do(ctx, calls, group); err != nil {
@@ -93,8 +102,8 @@ func (f *fetch) begin(e *endpoint, calls []*call) {
 		f.fail(e, calls[0].err)
 		return
 	}
-	f.raw = calls[0].raw
-	f.decode(e)
+	f.decode(e, calls[0].raw)
+	calls[0].raw = nil
 	switch {
 	case f.err != nil:
 	case len(calls) == 1:
@@ -105,6 +114,12 @@ func (f *fetch) begin(e *endpoint, calls []*call) {
 	case calls[1].err != nil:
 		f.fail(e, calls[1].err)
 	default:
-		f.receipts = calls[1].raw
+		f.takeReceipts(calls[1].raw)
+		calls[1].raw = nil
 	}
+}
+
+func (f *fetch) takeReceipts(raw json.RawMessage) {
+	f.receipts = raw
+	f.bytes += len(raw)
 }

@@ -1,20 +1,22 @@
 package node
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+
+	"gapless/internal/chain"
 )
 
 // A call is one JSON-RPC call and, once it was made, its result or error.
 type call struct {
 	method string
 	params []any
-	raw    json.RawMessage
-	err    error // a *chain.Error
+	within *allowance      // for the answer; nil: none
+	raw    json.RawMessage // part of the answer that it came in
+	err    error           // a *chain.Error
 }
 
 func newCall(method string, params ...any) *call {
@@ -64,35 +66,53 @@ var errNotJSON = errors.New("answer is not JSON-RPC")
 // Answers come in any order, with ids as numbers or strings; those to nobody's
 // id are left out. A batch that is answered by one error is a *refusedError.
 func parseAnswer(body []byte, n int) ([]response, error) {
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 {
+	if !json.Valid(body) {
 		return nil, errNotJSON
 	}
-	switch body[0] {
-	case '{':
-		var m message
-		if err := json.Unmarshal(body, &m); err != nil {
-			return nil, errNotJSON
+	if !isBatch(body) {
+		m, err := parseMessage(body)
+		if err != nil {
+			return nil, err
 		}
 		return single(&m, n)
-	case '[':
-		var messages []message
-		if err := json.Unmarshal(body, &messages); err != nil {
-			return nil, errNotJSON
-		}
-		if len(messages) == 1 && n > 1 {
-			return single(&messages[0], n)
-		}
-		return pair(messages, n), nil
 	}
-	return nil, errNotJSON
+	var messages []message
+	if chain.SplitArray(body, func(element json.RawMessage) error {
+		if string(element) == "null" {
+			return nil
+		}
+		m, err := parseMessage(element)
+		messages = append(messages, m)
+		return err
+	}) != nil {
+		return nil, errNotJSON
+	}
+	if len(messages) == 1 && n > 1 {
+		return single(&messages[0], n)
+	}
+	return pair(messages, n), nil
 }
 
-// A message is a response as it comes.
-type message struct {
-	ID     json.RawMessage `json:"id"`
-	Result json.RawMessage `json:"result"`
-	Error  json.RawMessage `json:"error"`
+// A message is a response as it comes. Its parts are parts of the answer: a
+// large one is in memory once.
+type message struct{ ID, Result, Error json.RawMessage }
+
+func parseMessage(raw json.RawMessage) (m message, _ error) {
+	err := chain.SplitObject(raw, func(key string, value json.RawMessage) error {
+		switch key {
+		case "id":
+			m.ID = value
+		case "result":
+			m.Result = value
+		case "error":
+			m.Error = value
+		}
+		return nil
+	})
+	if err != nil {
+		return m, errNotJSON
+	}
+	return m, nil
 }
 
 // single reads the only answer to n calls.

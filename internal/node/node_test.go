@@ -99,7 +99,7 @@ func TestBlocks(t *testing.T) {
 			fake.Do(tt.set)
 			n, _ := serve(t, fake)
 			for range 2 { // what was learnt must work too
-				results, err := n.Blocks(t.Context(), numbers(0, 20))
+				results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
 				verified(t, results, err, 21)
 			}
 		})
@@ -112,11 +112,11 @@ func TestBlocksOverWebSocket(t *testing.T) {
 	t.Cleanup(server.Close)
 	n := open(t, node.Options{URLs: []string{"ws" + server.URL[len("http"):]}})
 	for range 2 {
-		results, err := n.Blocks(t.Context(), numbers(0, 20))
+		results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
 		verified(t, results, err, 21)
 	}
 	fake.Do(func(n *nodetest.Node) { n.Faults[7] = &nodetest.Fault{Kind: nodetest.Reset, Times: 1} })
-	results, err := n.Blocks(t.Context(), numbers(0, 20))
+	results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
 	verified(t, results, err, 21)
 }
 
@@ -145,7 +145,7 @@ func TestBlockFailures(t *testing.T) {
 			fake := chainOf(12)
 			fake.Do(func(n *nodetest.Node) { n.Faults[5] = &tt.fault })
 			n, _ := serve(t, fake)
-			results, err := n.Blocks(t.Context(), numbers(1, 12))
+			results, err := n.Blocks(t.Context(), numbers(1, 12), 0)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -165,7 +165,7 @@ func TestWrongBlocksDoNotVerify(t *testing.T) {
 		fake := chainOf(5)
 		fake.Do(func(n *nodetest.Node) { n.Faults[3] = &nodetest.Fault{Kind: kind} })
 		n, _ := serve(t, fake)
-		results, err := n.Blocks(t.Context(), []uint64{3})
+		results, err := n.Blocks(t.Context(), []uint64{3}, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -199,7 +199,7 @@ func TestEndpointFailures(t *testing.T) {
 			fake := chainOf(12)
 			fake.Do(tt.set)
 			n, _ := serve(t, fake)
-			results, err := n.Blocks(t.Context(), numbers(1, 12))
+			results, err := n.Blocks(t.Context(), numbers(1, 12), 0)
 			if results != nil || err == nil || chain.ClassOf(err) != tt.want {
 				t.Errorf("%d results, class %s, want %s: %v", len(results), chain.ClassOf(err), tt.want, err)
 			}
@@ -230,7 +230,7 @@ func TestContextEnds(t *testing.T) {
 	stop := errors.New("stop")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	time.AfterFunc(50*time.Millisecond, func() { cancel(stop) })
-	results, err := n.Blocks(ctx, numbers(1, 5))
+	results, err := n.Blocks(ctx, numbers(1, 5), 0)
 	if results != nil || !errors.Is(err, stop) {
 		t.Errorf("%d results and %v, want the context's cause", len(results), err)
 	}
@@ -243,10 +243,10 @@ func TestLearntBatchAndReceiptsAreRemembered(t *testing.T) {
 	fake := chainOf(20)
 	fake.Do(func(n *nodetest.Node) { n.MaxBatch, n.NoBlockReceipts = 13, -32004 })
 	n, _ := serve(t, fake)
-	results, err := n.Blocks(t.Context(), numbers(0, 20))
+	results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
 	verified(t, results, err, 21)
 	asked := fake.Count("eth_getBlockReceipts")
-	results, err = n.Blocks(t.Context(), numbers(0, 20))
+	results, err = n.Blocks(t.Context(), numbers(0, 20), 0)
 	verified(t, results, err, 21)
 	if again := fake.Count("eth_getBlockReceipts"); again != asked {
 		t.Errorf("eth_getBlockReceipts was tried %d times more", again-asked)
@@ -264,7 +264,7 @@ func TestFailover(t *testing.T) {
 	t.Cleanup(two.Close)
 	n := open(t, node.Options{URLs: []string{one.URL, two.URL}})
 	first.Do(func(n *nodetest.Node) { n.Down = true })
-	results, err := n.Blocks(t.Context(), numbers(0, 5))
+	results, err := n.Blocks(t.Context(), numbers(0, 5), 0)
 	verified(t, results, err, 6)
 	if s := n.State(); s[0].Up || !s[1].Up {
 		t.Errorf("state %+v", s)

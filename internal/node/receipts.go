@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/common/hexutil"
 
@@ -16,7 +17,7 @@ func (e *endpoint) fetchByTransaction(ctx context.Context, fetches []*fetch) err
 	var calls []*call
 	for _, f := range fetches {
 		if f.err == nil && f.missing {
-			calls = append(calls, receiptCalls(f.block)...)
+			calls = append(calls, f.receiptCalls()...)
 		}
 	}
 	if err := e.do(ctx, calls, 1); err != nil {
@@ -32,10 +33,10 @@ func (e *endpoint) fetchByTransaction(ctx context.Context, fetches []*fetch) err
 	return nil
 }
 
-func receiptCalls(b *chain.Block) []*call {
-	calls := make([]*call, len(b.Transactions))
+func (f *fetch) receiptCalls() []*call {
+	calls := make([]*call, len(f.block.Transactions))
 	for i := range calls {
-		calls[i] = newCall("eth_getTransactionReceipt", b.Transactions[i].Hash)
+		calls[i] = f.call("eth_getTransactionReceipt", f.block.Transactions[i].Hash)
 	}
 	return calls
 }
@@ -50,7 +51,7 @@ func (f *fetch) join(e *endpoint, calls []*call) {
 		}
 		raws[i] = c.raw
 	}
-	f.receipts = append(append([]byte{'['}, bytes.Join(raws, []byte{','})...), ']')
+	f.takeReceipts(slices.Concat([]byte{'['}, bytes.Join(raws, []byte{','}), []byte{']'}))
 }
 
 // addReceipts decodes the receipts. Those that are not the block's, perhaps
@@ -63,6 +64,7 @@ func (e *endpoint) addReceipts(ctx context.Context, fetches []*fetch) error {
 			continue
 		}
 		err := f.block.DecodeReceipts(f.receipts)
+		f.receipts = nil
 		switch class := chain.ClassOf(err); {
 		case err == nil:
 		case class == chain.Race || class == chain.Invalid:
@@ -79,9 +81,9 @@ func (e *endpoint) receiptsAgain(ctx context.Context, fetches []*fetch) error {
 	var calls []*call
 	for _, f := range fetches {
 		if f.missing {
-			calls = append(calls, receiptCalls(f.block)...)
+			calls = append(calls, f.receiptCalls()...)
 		} else {
-			calls = append(calls, newCall("eth_getBlockReceipts", f.block.Hash))
+			calls = append(calls, f.call("eth_getBlockReceipts", f.block.Hash))
 		}
 	}
 	if err := e.do(ctx, calls, 1); err != nil {
@@ -92,7 +94,7 @@ func (e *endpoint) receiptsAgain(ctx context.Context, fetches []*fetch) error {
 		if f.missing {
 			n = len(f.block.Transactions)
 			f.join(e, calls[:n])
-		} else if f.receipts = calls[0].raw; calls[0].err != nil {
+		} else if f.takeReceipts(calls[0].raw); calls[0].err != nil {
 			f.fail(e, calls[0].err)
 		}
 		calls = calls[n:]
@@ -101,15 +103,13 @@ func (e *endpoint) receiptsAgain(ctx context.Context, fetches []*fetch) error {
 	return nil
 }
 
-// decodeAgain decodes a block anew, with the receipts that were asked for again.
+// decodeAgain decodes the receipts that were asked for again.
 func (f *fetch) decodeAgain(e *endpoint) {
 	if f.err != nil {
 		return
 	}
-	if f.decode(e); f.err != nil { // a block remembers what contradicted it
-		return
-	}
 	err := f.block.DecodeReceipts(f.receipts)
+	f.receipts = nil
 	if err == nil {
 		return
 	}
@@ -129,7 +129,7 @@ func (e *endpoint) addUncles(ctx context.Context, fetches []*fetch) error {
 			continue
 		}
 		for i := range f.block.UncleHashes {
-			calls = append(calls, newCall("eth_getUncleByBlockHashAndIndex", f.block.Hash, hexutil.Uint64(i)))
+			calls = append(calls, f.call("eth_getUncleByBlockHashAndIndex", f.block.Hash, hexutil.Uint64(i)))
 		}
 	}
 	if err := e.do(ctx, calls, 1); err != nil {

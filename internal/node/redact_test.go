@@ -55,7 +55,7 @@ func TestNothingTellsASecret(t *testing.T) {
 					Timeout: 100 * time.Millisecond, Metrics: registry,
 					Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 				})
-				results, err := n.Blocks(t.Context(), numbers(0, 3))
+				results, err := n.Blocks(t.Context(), numbers(0, 3), 0)
 				_, err2 := n.Head(t.Context())
 				id, err3 := n.Identity(t.Context())
 				metrics, _ := registry.Gather()
@@ -123,7 +123,7 @@ func TestMetrics(t *testing.T) {
 	fake.Do(func(n *nodetest.Node) { n.Faults[2] = &nodetest.Fault{Kind: nodetest.RPCError} })
 	registry := prometheus.NewRegistry()
 	n := open(t, node.Options{URLs: []string{near}, Transport: fake, Metrics: registry})
-	if _, err := n.Blocks(t.Context(), numbers(1, 3)); err != nil {
+	if _, err := n.Blocks(t.Context(), numbers(1, 3), 0); err != nil {
 		t.Fatal(err)
 	}
 	want := `

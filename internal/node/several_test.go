@@ -87,7 +87,7 @@ func set(n *nodetest.Node, f func(n *nodetest.Node)) { n.Do(f) }
 
 func (p *pair) blocks(t *testing.T, from, to uint64) []chain.Result {
 	t.Helper()
-	results, err := p.Blocks(t.Context(), numbers(from, to))
+	results, err := p.Blocks(t.Context(), numbers(from, to), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +253,7 @@ func TestOnlyEndpointOnAnotherChain(t *testing.T) {
 		fake := chainOf(9)
 		ours := fake.Chain
 		n := inMemory(t, fake, far)
-		if _, err := n.Blocks(t.Context(), numbers(1, 9)); err != nil {
+		if _, err := n.Blocks(t.Context(), numbers(1, 9), 0); err != nil {
 			t.Fatal(err)
 		}
 		away := func(back *recorded.Chain) {
@@ -265,7 +265,7 @@ func TestOnlyEndpointOnAnotherChain(t *testing.T) {
 		}
 		away(anotherID(fake))
 		asked := fake.AskedFor()[1]
-		_, err := n.Blocks(t.Context(), numbers(1, 9))
+		_, err := n.Blocks(t.Context(), numbers(1, 9), 0)
 		_, err2 := n.Identity(t.Context())
 		if chain.ClassOf(err) != chain.EndpointRefuses || chain.ClassOf(err2) != chain.EndpointRefuses || fake.AskedFor()[1] != asked {
 			t.Errorf("another id: %v, %v", err, err2)
@@ -280,13 +280,13 @@ func TestOnlyEndpointOnAnotherChain(t *testing.T) {
 		if err := n.Await(t.Context()); err != nil || time.Since(start) > 2*time.Minute {
 			t.Errorf("not back after %s: %v", time.Since(start), err)
 		}
-		results, err := n.Blocks(t.Context(), numbers(1, 9))
+		results, err := n.Blocks(t.Context(), numbers(1, 9), 0)
 		verified(t, results, err, 9)
 
 		n.Expect(1337, ours.Blocks[0].Hash)
 		reset := anotherGenesis()
 		away(reset)
-		if _, err = n.Blocks(t.Context(), numbers(1, 9)); chain.ClassOf(err) != chain.EndpointRefuses {
+		if _, err = n.Blocks(t.Context(), numbers(1, 9), 0); chain.ClassOf(err) != chain.EndpointRefuses {
 			t.Errorf("another genesis: %v", err)
 		}
 		if err := n.Await(t.Context()); err != nil {
@@ -296,11 +296,11 @@ func TestOnlyEndpointOnAnotherChain(t *testing.T) {
 		if err != nil || id.Genesis.Hash != reset.Blocks[0].Hash {
 			t.Errorf("identity %+v, %v", id, err)
 		}
-		if _, err = n.Blocks(t.Context(), numbers(1, 9)); chain.ClassOf(err) != chain.EndpointRefuses {
+		if _, err = n.Blocks(t.Context(), numbers(1, 9), 0); chain.ClassOf(err) != chain.EndpointRefuses {
 			t.Errorf("another genesis: %v", err)
 		}
 		n.Expect(id.ChainID, id.Genesis.Hash) // the caller decides that this is a reset
-		results, err = n.Blocks(t.Context(), numbers(1, 9))
+		results, err = n.Blocks(t.Context(), numbers(1, 9), 0)
 		verified(t, results, err, 9)
 	})
 }
@@ -310,7 +310,7 @@ func TestResetWithoutExpectation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := chainOf(9)
 		n := inMemory(t, fake, near)
-		if _, err := n.Blocks(t.Context(), numbers(1, 9)); err != nil {
+		if _, err := n.Blocks(t.Context(), numbers(1, 9), 0); err != nil {
 			t.Fatal(err)
 		}
 		reset := anotherGenesis()
@@ -319,7 +319,7 @@ func TestResetWithoutExpectation(t *testing.T) {
 		if err != nil || id.Genesis.Hash != reset.Blocks[0].Hash {
 			t.Errorf("identity %+v, %v", id, err)
 		}
-		results, err := n.Blocks(t.Context(), numbers(1, 9))
+		results, err := n.Blocks(t.Context(), numbers(1, 9), 0)
 		verified(t, results, err, 9)
 	})
 }
@@ -456,10 +456,10 @@ func TestOnePrunedBlock(t *testing.T) {
 			})
 		}
 		n := inMemory(t, fake, near)
-		if _, err := n.Blocks(t.Context(), numbers(1, 20)); err != nil {
+		if _, err := n.Blocks(t.Context(), numbers(1, 20), 0); err != nil {
 			t.Fatal(err)
 		}
-		results, err := n.Blocks(t.Context(), numbers(0, 20))
+		results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
 		verified(t, results, err, 21)
 	})
 }
@@ -664,7 +664,7 @@ func TestServiceUnavailableIsWaitedFor(t *testing.T) {
 		})
 		n := inMemory(t, fake, far)
 		start := time.Now()
-		results, err := n.Blocks(t.Context(), numbers(1, 3))
+		results, err := n.Blocks(t.Context(), numbers(1, 3), 0)
 		verified(t, results, err, 3)
 		if took := time.Since(start); took < 11*time.Second || took > 13*time.Second {
 			t.Errorf("took %s", took)
@@ -681,7 +681,7 @@ func TestAwaitKeepsThePause(t *testing.T) {
 		})
 		n := inMemory(t, fake, far)
 		start := time.Now()
-		if _, err := n.Blocks(t.Context(), numbers(1, 3)); chain.ClassOf(err) != chain.RateLimited {
+		if _, err := n.Blocks(t.Context(), numbers(1, 3), 0); chain.ClassOf(err) != chain.RateLimited {
 			t.Fatal(err)
 		}
 		if s := n.State()[0]; s.PausedUntil.Sub(start).Round(time.Second) != 10*time.Minute {
@@ -706,7 +706,7 @@ func TestRateRecovers(t *testing.T) {
 			set(fake, func(n *nodetest.Node) {
 				n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: 429, RetryAfter: "2", Times: 1}
 			})
-			if _, err := n.Blocks(t.Context(), numbers(1, 3)); err != nil {
+			if _, err := n.Blocks(t.Context(), numbers(1, 3), 0); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -769,6 +769,6 @@ func TestExpectAnyGenesis(t *testing.T) {
 	fake := chainOf(3)
 	n := inMemory(t, fake, near)
 	n.Expect(1337, common.Hash{})
-	results, err := n.Blocks(t.Context(), numbers(1, 3))
+	results, err := n.Blocks(t.Context(), numbers(1, 3), 0)
 	verified(t, results, err, 3)
 }

@@ -35,11 +35,11 @@ func TestDeadlineWhileAsleep(t *testing.T) {
 			fake.MaxBatch = most
 			network := &sleeper{network: fake}
 			n := open(t, node.Options{URLs: []string{"http://127.0.0.1:8545"}, Transport: network})
-			results, err := n.Blocks(t.Context(), numbers(0, 3))
+			results, err := n.Blocks(t.Context(), numbers(0, 3), 0)
 			verified(t, results, err, 4)
 			before := n.State()[0]
 			network.asleep.Store(1)
-			results, err = n.Blocks(t.Context(), numbers(4, 7))
+			results, err = n.Blocks(t.Context(), numbers(4, 7), 0)
 			verified(t, results, err, 4)
 			if after := n.State()[0]; after.Batch != before.Batch || !after.Up {
 				t.Errorf("endpoint %+v, before %+v", after, before)

@@ -54,9 +54,9 @@ func (s *sockets) close() {
 
 // sendSocket sends a body over a WebSocket and reads the answer. A connection
 // that was idle may have ended since: then a new one is tried.
-func (e *endpoint) sendSocket(ctx context.Context, body []byte) ([]byte, error) {
+func (e *endpoint) sendSocket(ctx context.Context, body []byte, most bound) ([]byte, error) {
 	if c := e.sockets.take(); c != nil {
-		answer, err := e.converse(ctx, c, body)
+		answer, err := e.converse(ctx, c, body, most)
 		if err == nil || ctx.Err() != nil || chain.ClassOf(err) == chain.TooLarge {
 			return answer, err
 		}
@@ -65,13 +65,13 @@ func (e *endpoint) sendSocket(ctx context.Context, body []byte) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	return e.converse(ctx, c, body)
+	return e.converse(ctx, c, body, most)
 }
 
 // converse sends a message and reads the next one. It keeps the connection for
 // later, or closes it after an error.
-func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte) ([]byte, error) {
-	c.SetReadLimit(maxAnswer)
+func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte, most bound) ([]byte, error) {
+	c.SetReadLimit(most.bytes)
 	err := c.Write(ctx, websocket.MessageText, body)
 	var answer []byte
 	if err == nil {
@@ -83,7 +83,7 @@ func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte)
 	}
 	_ = c.CloseNow() // it has failed already
 	if errors.Is(err, websocket.ErrMessageTooBig) {
-		return nil, errorf(chain.TooLarge, "answer of more than %d MB", maxAnswer>>20)
+		return nil, most.exceeded
 	}
 	return nil, err
 }

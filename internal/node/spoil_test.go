@@ -16,7 +16,7 @@ import (
 // However an answer is spoiled, what comes of it is an error, a block that does
 // not verify, or the right block; and the other blocks are there.
 func TestSpoiledAnswers(t *testing.T) {
-	results, err := inMemory(t, chainOf(12), near).Blocks(t.Context(), numbers(0, 12))
+	results, err := inMemory(t, chainOf(12), near).Blocks(t.Context(), numbers(0, 12), 0)
 	verified(t, results, err, 13)
 	for _, kind := range nodetest.Kinds() {
 		for _, url := range []string{near, "ws://127.0.0.1:8545"} {
@@ -47,7 +47,7 @@ func spoiled(t *testing.T, url string, fault *nodetest.Fault, want []chain.Resul
 		t.Fatal(err)
 	}
 	defer n.Close()
-	got, err := n.Blocks(t.Context(), numbers(0, 12))
+	got, err := n.Blocks(t.Context(), numbers(0, 12), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,10 +79,10 @@ func TestSpoiledOnce(t *testing.T) {
 				fake := chainOf(12)
 				fake.Do(func(n *nodetest.Node) { n.Faults[5] = &nodetest.Fault{Kind: kind, Times: 1} })
 				n := inMemory(t, fake, near)
-				if _, err := n.Blocks(t.Context(), numbers(0, 12)); err != nil {
+				if _, err := n.Blocks(t.Context(), numbers(0, 12), 0); err != nil {
 					t.Fatal(err)
 				}
-				results, err := n.Blocks(t.Context(), numbers(0, 12))
+				results, err := n.Blocks(t.Context(), numbers(0, 12), 0)
 				verified(t, results, err, 13)
 			})
 		})
@@ -102,7 +102,7 @@ func TestSpoiledIdentity(t *testing.T) {
 					if told {
 						n.Expect(1337, genesis)
 					}
-					results, err := n.Blocks(t.Context(), numbers(1, 3))
+					results, err := n.Blocks(t.Context(), numbers(1, 3), 0)
 					verified(t, results, err, 3)
 					time.Sleep(time.Second)
 					id, err := n.Identity(t.Context())

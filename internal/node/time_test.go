@@ -41,7 +41,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				})
 				n := inMemory(t, fake, far)
 				start := time.Now()
-				results, err := n.Blocks(t.Context(), numbers(0, 3))
+				results, err := n.Blocks(t.Context(), numbers(0, 3), 0)
 				verified(t, results, err, 4)
 				if took := time.Since(start); took < tt.want*4/5 || took > tt.want+2*time.Second {
 					t.Errorf("took %s, want %s", took, tt.want)
@@ -60,7 +60,7 @@ func TestLimitExceededIsWaitedFor(t *testing.T) {
 		fake.Do(func(n *nodetest.Node) {
 			n.Faults[2] = &nodetest.Fault{Kind: nodetest.RPCError, Code: -32005, Times: 3}
 		})
-		results, err := inMemory(t, fake, near).Blocks(t.Context(), numbers(0, 3))
+		results, err := inMemory(t, fake, near).Blocks(t.Context(), numbers(0, 3), 0)
 		verified(t, results, err, 4)
 		if asked := fake.AskedFor()[1]; asked != 1 {
 			t.Errorf("block 1 was asked for %d times", asked)
@@ -77,7 +77,7 @@ func TestRateLimitedPastTheDeadline(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		start := time.Now()
-		_, err := inMemory(t, fake, near).Blocks(ctx, numbers(0, 3))
+		_, err := inMemory(t, fake, near).Blocks(ctx, numbers(0, 3), 0)
 		e, ok := errors.AsType[*chain.Error](err)
 		if !ok || e.Class != chain.RateLimited || e.After < 19*time.Second || time.Since(start) > time.Second {
 			t.Errorf("after %s: %#v", time.Since(start), err)
@@ -89,7 +89,7 @@ func TestRateOffLoopback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := inMemory(t, chainOf(200), far)
 		start := time.Now()
-		results, err := n.Blocks(t.Context(), numbers(1, 200))
+		results, err := n.Blocks(t.Context(), numbers(1, 200), 0)
 		verified(t, results, err, 200)
 		// 400 calls and 40 uncles, 50 at once and then 50 a second
 		if took := time.Since(start); took < 7*time.Second || took > 9*time.Second {
@@ -122,7 +122,7 @@ func TestSilentBlockDoesNotTakeForever(t *testing.T) {
 		fake := chainOf(50)
 		fake.Do(func(n *nodetest.Node) { n.Faults[33] = &nodetest.Fault{Kind: nodetest.Hang} })
 		start := time.Now()
-		results, err := inMemory(t, fake, near).Blocks(t.Context(), numbers(1, 50))
+		results, err := inMemory(t, fake, near).Blocks(t.Context(), numbers(1, 50), 0)
 		if err != nil || results[32].Err == nil || results[31].Err != nil {
 			t.Fatal(err, results[32], results[31])
 		}

@@ -190,8 +190,8 @@ type source struct {
 	program *program
 }
 
-func (s source) Blocks(ctx context.Context, numbers []uint64) ([]chain.Result, error) {
-	results, err := s.Node.Blocks(ctx, numbers)
+func (s source) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
+	results, err := s.Node.Blocks(ctx, numbers, most)
 	s.program.point("fetched")
 	return results, err
 }

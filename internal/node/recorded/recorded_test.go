@@ -66,7 +66,7 @@ func TestRecordedChainVerifies(t *testing.T) {
 	for i := range numbers {
 		numbers[i] = c.Blocks[i].Number
 	}
-	results, err := n.Blocks(t.Context(), numbers)
+	results, err := n.Blocks(t.Context(), numbers, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
