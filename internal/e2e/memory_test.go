@@ -1,0 +1,80 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"gapless/internal/node/devchain"
+	"gapless/internal/node/nodetest"
+	"gapless/internal/node/recorded"
+	"gapless/internal/store"
+)
+
+// The memory that the program takes at most is bounded, whatever is in a block
+// and whatever was in the blocks before it: 120 MB and six times the JSON of the
+// largest block with its receipts.
+func TestMemory(t *testing.T) {
+	var logs, transactions, input devchain.Spec
+	logs.Blocks, logs.Large.From, logs.Large.Transactions, logs.Large.Logs = 20, 1, 50, 920
+	transactions.Blocks, transactions.Large.From, transactions.Large.Transactions = 8, 1, 19_000
+	input.Blocks, input.Large.From, input.Large.Transactions, input.Large.Input = 20, 1, 150, 100_000
+	jump := logs
+	jump.Blocks, jump.Large.From, jump.Transactions, jump.Logs = 520, 501, 3, 2
+	for _, tt := range []struct {
+		name string
+		spec devchain.Spec
+	}{{"logs", logs}, {"transactions", transactions}, {"input", input}, {"small blocks before", jump}} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := devchain.Build(tt.spec)
+			server := httptest.NewServer(nodetest.New(c))
+			defer server.Close()
+			g := run(t, server.URL)
+			for g.next() <= c.Last() {
+				time.Sleep(100 * time.Millisecond)
+			}
+			peak, largest := g.peak(), largest(c)
+			most := 120<<20 + 6*largest
+			t.Logf("peak %d MB, largest block %d MB, at most %d MB", peak>>20, largest>>20, most>>20)
+			if peak > most {
+				t.Errorf("peak is %d MB over", (peak-most)>>20)
+			}
+		})
+	}
+}
+
+// next gives the number of the block that the program stores next.
+func (g *gapless) next() (next uint64) {
+	_ = g.read(func(r *store.Reader) (err error) {
+		next, err = r.Next(g.t.Context())
+		return err
+	}) // not there yet
+	return next
+}
+
+func largest(c *recorded.Chain) (bytes int) {
+	for i := range c.Blocks {
+		bytes = max(bytes, len(c.Blocks[i].Block)+len(c.Blocks[i].Receipts))
+	}
+	return bytes
+}
+
+// peak gives the most memory that the program has had, in bytes. What the
+// kernel tells of a process that has ended counts the one that started it.
+func (g *gapless) peak() (bytes int) {
+	g.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", g.cmd.Process.Pid))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	_, line, _ := strings.Cut(string(status), "VmHWM:")
+	if _, err := fmt.Sscanf(line, "%d kB", &bytes); err != nil {
+		g.t.Fatal(err)
+	}
+	return bytes << 10
+}
