@@ -96,6 +96,8 @@ func (n *Node) getReceipts(params []json.RawMessage) answer {
 		return answer{Error: failure}
 	case b == nil:
 		return answer{Result: null}
+	case b.Number < n.Receipted && b.Number > 0:
+		return fail(4444, "pruned history unavailable")
 	}
 	return answer{Result: b.Receipts, about: b}
 }

@@ -25,6 +25,7 @@ type Node struct {
 	Sworn map[string]*recorded.Block
 
 	Lowest     uint64 // lower blocks but the genesis are pruned: error 4444
+	Receipted  uint64 // so are the receipts of blocks lower than that
 	Fork       uint64 // of an anvil or hardhat: the block at which it was forked; 0: none
 	ForkURL    string // anvil tells it
 	InstanceID string // anvil and hardhat tell it
