@@ -3,6 +3,7 @@ package chain
 import (
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -82,6 +83,15 @@ type Failure struct {
 	Tries   int       // tries made so far, at least 1
 	At      time.Time // of the last try
 	NextAt  time.Time // of the next retry
+}
+
+// Waits is by how many tries the wait before the next retry has grown: what is
+// pruned waits as long as anything does.
+func (f *Failure) Waits() int {
+	if f.Class == Pruned {
+		return math.MaxInt
+	}
+	return f.Tries
 }
 
 // Failed makes the failure of a block from the error of its last try.

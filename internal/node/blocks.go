@@ -131,7 +131,7 @@ func (g *gathering) ask(ctx context.Context, e *endpoint, which []int) error {
 	if err != nil {
 		return err
 	}
-	e.learnRange(results)
+	e.learnRange(ctx, results)
 	if err := g.compare(ctx, e, results); err != nil {
 		return err
 	}

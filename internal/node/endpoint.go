@@ -45,6 +45,7 @@ type endpoint struct {
 	headAt        time.Time // when state.Head was told
 	given         uint64    // lowest block it gave
 	prunedOne     *uint64   // a block that it said is pruned
+	nulls         []uint64  // blocks below given that were null, the first few
 	prunedAt      time.Time // when state.Lowest was told
 	disputed      bool      // it has given another block than the leader
 	batch         int       // calls in a request, at least 1

@@ -1,11 +1,6 @@
 package node
 
-import (
-	"sync"
-	"time"
-
-	"gapless/internal/chain"
-)
+import "sync"
 
 // memoryOf bounds how many blocks a memory holds.
 const memoryOf = 10_000
@@ -59,53 +54,4 @@ func (m *memory) put(number uint64, o origin) {
 		}
 	}
 	m.blocks[number] = o
-}
-
-// prunedFor is how long it is believed that a height is pruned, before the
-// endpoint is asked again.
-const prunedFor = 10 * time.Minute
-
-// has reports whether an endpoint may have a block: it is not known to be pruned
-// there, nor to be above its head. The leader is asked in any case for what is
-// above.
-func (e *endpoint) has(number uint64, leads bool) bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	now := time.Now()
-	pruned := number < e.state.Lowest && now.Before(e.prunedAt.Add(prunedFor))
-	above := number > e.state.Head && now.Before(e.headAt.Add(headFor))
-	return !pruned && (leads || !above)
-}
-
-// learnRange learns from results which blocks the endpoint has.
-func (e *endpoint) learnRange(results []chain.Result) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, r := range results {
-		if r.Err != nil {
-			continue
-		}
-		if r.Number > e.state.Head {
-			e.state.Head, e.headAt = r.Number, time.Now()
-		}
-		e.given = min(e.given, r.Number)
-		e.state.Lowest = min(e.state.Lowest, e.given)
-	}
-	for _, r := range results {
-		if r.Err != nil && chain.ClassOf(r.Err) == chain.Pruned {
-			e.learnPruned(r.Number)
-		}
-	}
-}
-
-// learnPruned believes that nothing up to a number is kept, if it was said of
-// another one too and no lower block was given; e.mu is held.
-func (e *endpoint) learnPruned(number uint64) {
-	if e.prunedOne == nil {
-		e.prunedOne = &number
-	}
-	if one := *e.prunedOne; one != number && max(one, number) < e.given {
-		e.state.Lowest = max(e.state.Lowest, one+1, number+1)
-		e.prunedAt = time.Now()
-	}
 }
