@@ -81,6 +81,11 @@ func (s *service) bind(ctx context.Context, id chain.Identity, head uint64) (sto
 	if err := s.resolveUntil(want.Start, head); err != nil {
 		return want, err // before a new file is bound to the chain
 	}
+	if s.isNew {
+		if err := s.checkHistory(ctx, want.Start, head); err != nil {
+			return want, err
+		}
+	}
 	err = s.store.Identify(ctx, want)
 	other, differs := errors.AsType[*store.IdentityError](err)
 	if !differs || other.File.ChainID != other.Node.ChainID || !s.rotates(id) {

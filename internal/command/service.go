@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -327,6 +328,17 @@ func (s *service) resolveUntil(start, head uint64) error {
 	}
 	s.last = &last
 	return nil
+}
+
+// checkHistory makes sure that the node keeps the first block of a new file.
+// Where it does not tell, that is found out by indexing.
+func (s *service) checkHistory(ctx context.Context, start, head uint64) error {
+	earliest, err := s.node.Earliest(ctx, start, head)
+	if err != nil || earliest == start {
+		return nil
+	}
+	return fmt.Errorf("the node has blocks from %d on, and the file would begin with block %d\nstart with --from %d, or name a node that keeps them all",
+		earliest, start, earliest)
 }
 
 // levelFor gives the level that auto stands for. A development chain lets
