@@ -352,7 +352,7 @@ func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, r
 
 func (w *Worker) failedAgain(ctx context.Context, row *store.Failed, f *chain.Failure) error {
 	f.Tries += row.RetryCount
-	f.NextAt = f.At.Add(w.backoff.Delay(f.Tries))
+	f.NextAt = f.At.Add(w.backoff.Delay(f.Waits()))
 	err := w.write(ctx, func() error { return w.store.RetryFailed(ctx, f) })
 	if errors.Is(err, store.ErrObsolete) {
 		return w.obsolete(ctx, row)

@@ -29,7 +29,7 @@ type span struct {
 	numbers []uint64
 	entries []store.Entry
 	bytes   int64 // that the window counts for it
-	most    int64 // bytes that it may take; 0: as many as there are, while nothing else is under way
+	most    int64 // bytes that it may take; 0: as many as there are
 	err     error
 	done    chan struct{} // closed when entries or err are there
 }
@@ -91,11 +91,7 @@ func (c *catchingUp) plan(from uint64, left int64) *span {
 	for n := from; n <= c.target && len(s.numbers) < most; n++ {
 		s.numbers = append(s.numbers, n)
 	}
-	one := c.size.one()
-	s.bytes = int64(len(s.numbers)) * one
-	if 2*one <= windowBytes {
-		s.most = s.bytes + spanBytes
-	}
+	s.bytes, s.most = int64(len(s.numbers))*c.size.one(), c.size.most(len(s.numbers))
 	c.window.add(s.bytes)
 	return s
 }
@@ -263,7 +259,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 func (x *Indexer) failures(entries []store.Entry) (failures []*chain.Failure) {
 	for _, e := range entries {
 		if e.Failure != nil {
-			e.Failure.NextAt = e.Failure.At.Add(x.options.Delay(e.Failure.Tries))
+			e.Failure.NextAt = e.Failure.At.Add(x.options.Delay(e.Failure.Waits()))
 			failures = append(failures, e.Failure)
 		}
 	}

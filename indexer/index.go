@@ -35,10 +35,7 @@ func (x *Indexer) Index(ctx context.Context, numbers []uint64) ([]store.Entry, e
 func (x *Indexer) first(numbers []uint64, f func(numbers []uint64, most int64) error) error {
 	for {
 		numbers = numbers[:x.size.blocksIn(spanBytes, len(numbers))]
-		if len(numbers) == 1 {
-			return f(numbers, 0)
-		}
-		if err := f(numbers, 2*spanBytes); !isTooLarge(err) {
+		if err := f(numbers, x.size.most(len(numbers))); !isTooLarge(err) {
 			return err
 		}
 	}
@@ -51,8 +48,17 @@ func isTooLarge(err error) bool {
 }
 
 // index also gives the bytes of JSON that the blocks took. If that is more than
-// they may, its error is of class TooLarge, and the sizes are larger.
+// they may, its error is of class TooLarge, and the sizes are larger. Of blocks
+// that may take as much as they want, one is fetched and verified at a time.
 func (x *Indexer) index(ctx context.Context, numbers []uint64, most int64, checks chain.Check) ([]store.Entry, int64, error) {
+	if most == 0 {
+		select {
+		case x.alone <- struct{}{}:
+			defer func() { <-x.alone }()
+		case <-ctx.Done():
+			return nil, 0, context.Cause(ctx)
+		}
+	}
 	results, err := x.source.Blocks(ctx, numbers, most)
 	if isTooLarge(err) {
 		x.size.tooLarge(most, len(numbers))
@@ -158,11 +164,14 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, 
 	}
 }
 
-// toTryAgain gives the numbers of the failures that are worth another try. Near
-// the head, what is not there yet is so for longer.
+// toTryAgain gives the numbers of the failures that are worth another try: not
+// what is pruned. Near the head, what is not there yet is so for longer.
 func toTryAgain(entries []store.Entry, tries int, near bool) (again []uint64) {
 	for _, e := range entries {
-		if f := e.Failure; f != nil && (tries <= inlineTries || near && f.Class == chain.NotYet) {
+		f := e.Failure
+		switch {
+		case f == nil || f.Class == chain.Pruned:
+		case tries <= inlineTries || near && f.Class == chain.NotYet:
 			again = append(again, f.Number)
 		}
 	}

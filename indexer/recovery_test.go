@@ -309,3 +309,47 @@ func TestReorgToABlockThatFails(t *testing.T) {
 		b.equals(now)
 	})
 }
+
+// What is pruned is tried once, and again when the backoff is at its longest.
+// When the node has it after all, it comes in.
+func TestPrunedBlocksWait(t *testing.T) {
+	for _, way := range []string{"error 4444", "null"} {
+		t.Run(way, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := devchain.Build(spec(150))
+				b := newBench(t, c)
+				b.fake.Do(func(n *nodetest.Node) {
+					if way == "null" {
+						n.FaultFunc = func(number uint64) *nodetest.Fault {
+							if number > 0 && number < 31 {
+								return &nodetest.Fault{Kind: nodetest.NullBlock}
+							}
+							return nil
+						}
+						return
+					}
+					n.Lowest = 31
+				})
+				b.start()
+				after(20 * time.Second)
+				b.equals(c, numbersTo(30)...)
+				after(10 * time.Second) // so many nulls are not yet pruned blocks
+				row, err := b.store.Failed(t.Context(), 30)
+				b.must(err)
+				if wait := row.NextRetryAt.Sub(row.LastFailedAt); row.Class != chain.Pruned || row.RetryCount != 1 || wait < 30*time.Minute {
+					t.Errorf("class %s, %d tries, next after %s", row.Class, row.RetryCount, wait)
+				}
+				b.fake.Do(func(n *nodetest.Node) { n.Lowest, n.FaultFunc = 0, nil })
+				after(40 * time.Minute)
+				b.equals(c)
+			})
+		})
+	}
+}
+
+func numbersTo(last uint64) (numbers []uint64) {
+	for n := uint64(1); n <= last; n++ {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}

@@ -88,6 +88,17 @@ func (s *sizes) one() int64 {
 	return windowBytes // nothing is known yet: one block alone shall tell
 }
 
+// most is how many bytes a request for a number of blocks may take: some more
+// than is likely. It is 0, for as many as there are, for a block of which no two
+// fit the window.
+func (s *sizes) most(blocks int) int64 {
+	one := s.one()
+	if 2*one > windowBytes {
+		return 0
+	}
+	return int64(blocks)*one + spanBytes
+}
+
 // tooLarge takes in that a number of blocks took more than so many bytes. Some
 // of them are much larger than those of late: how much, is soon found out.
 func (s *sizes) tooLarge(bytes int64, blocks int) {
