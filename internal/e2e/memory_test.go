@@ -27,15 +27,26 @@ func TestMemory(t *testing.T) {
 	jump := logs
 	jump.Blocks, jump.Large.From, jump.Transactions, jump.Logs = 520, 501, 3, 2
 	for _, tt := range []struct {
-		name string
-		spec devchain.Spec
-	}{{"logs", logs}, {"transactions", transactions}, {"input", input}, {"small blocks before", jump}} {
+		name  string
+		spec  devchain.Spec
+		fails uint64 // each so manieth block, so that it is retried beside the others; 0: none
+	}{
+		{"logs", logs, 0},
+		{"transactions", transactions, 0},
+		{"input", input, 0},
+		{"small blocks before", jump, 0},
+		{"some are missing at first", input, 4},
+	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := devchain.Build(tt.spec)
-			server := httptest.NewServer(nodetest.New(c))
+			fake := nodetest.New(c)
+			for number := tt.fails; tt.fails > 0 && number <= c.Last(); number += tt.fails {
+				fake.Faults[number] = &nodetest.Fault{Kind: nodetest.RPCError, Times: 4}
+			}
+			server := httptest.NewServer(fake)
 			defer server.Close()
 			g := run(t, server.URL)
-			for g.next() <= c.Last() {
+			for !g.has(c.Last()) {
 				time.Sleep(100 * time.Millisecond)
 			}
 			peak, largest := g.peak(), largest(c)
@@ -48,13 +59,18 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// next gives the number of the block that the program stores next.
-func (g *gapless) next() (next uint64) {
-	_ = g.read(func(r *store.Reader) (err error) {
-		next, err = r.Next(g.t.Context())
+// has reports whether all is stored up to a number.
+func (g *gapless) has(last uint64) (all bool) {
+	_ = g.read(func(r *store.Reader) error {
+		next, err := r.Next(g.t.Context())
+		if err != nil {
+			return err
+		}
+		missing, err := r.FailedFrom(g.t.Context(), 0, 1)
+		all = err == nil && next > last && len(missing) == 0
 		return err
 	}) // not there yet
-	return next
+	return all
 }
 
 func largest(c *recorded.Chain) (bytes int) {
