@@ -1,0 +1,61 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"gapless/internal/store"
+)
+
+// shallow is how many blocks a rewind that leaves no more than the start block
+// may leave behind off loopback before it is a reset.
+const shallow = 128
+
+// onlyStart reports whether a rewind to the ancestor leaves no more than the
+// start block, and so much behind that it had better be kept.
+func (x *Indexer) onlyStart(ancestor *store.Anchor) bool {
+	if ancestor.Number != x.file.Start || x.tip == nil || x.tip.Number == ancestor.Number {
+		return false
+	}
+	return x.options.Loopback || x.tip.Number-ancestor.Number > shallow
+}
+
+// reset ends the run if it is sure that the chain was reset.
+//
+// A start block above the genesis that a shallow reorg replaced could be
+// rewound away with the rest, to the block below it, once package store allows
+// an ancestor below the start block. Until then that is a reset too.
+func (x *Indexer) reset(ctx context.Context) (time.Duration, error) {
+	x.setState("looking whether the chain was reset")
+	sure, err := x.sure(ctx, x.gone)
+	switch {
+	case sure:
+		return 0, ErrReset
+	case err != nil:
+		return x.unclear(ctx, err)
+	}
+	return lookAgain, nil
+}
+
+// gone looks whether the chain was reset: it has another genesis, or no stored
+// block but perhaps the first is part of it. A source of another chain is an
+// [*store.IdentityError].
+func (x *Indexer) gone(ctx context.Context) (bool, error) {
+	if err := x.sameChain(ctx); err != nil {
+		e, ok := errors.AsType[*store.IdentityError](err)
+		if ok && e.File.ChainID == e.Node.ChainID {
+			return true, nil
+		}
+		return false, err
+	}
+	head, err := x.source.Head(ctx)
+	if err != nil {
+		return false, err
+	}
+	ancestor, err := x.ancestor(ctx, head)
+	if errors.Is(err, errNoAncestor) {
+		return true, nil
+	}
+	return err == nil && x.onlyStart(ancestor), err
+}
