@@ -33,6 +33,7 @@ type bench struct {
 	path  string
 	level chain.Level
 	until *uint64
+	from  uint64 // the file's first block
 	url   string
 	wrong bool // the file is meant to have wrong blocks
 	alone bool // the node makes its chain by itself
@@ -73,7 +74,7 @@ func (b *bench) start() {
 	b.must(err)
 	b.store, err = store.Open(ctx, b.path)
 	b.must(err)
-	b.must(b.store.Identify(ctx, store.Identity{ChainID: id.ChainID, Genesis: id.Genesis.Hash, Client: id.Client}))
+	b.must(b.store.Identify(ctx, store.Identity{ChainID: id.ChainID, Genesis: id.Genesis.Hash, Start: b.from, Client: id.Client}))
 	b.wire(ctx, n, id)
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 2)

@@ -41,40 +41,59 @@ func (b *bench) runs() {
 	}
 }
 
-const away = "http://node.example"
+const (
+	near = "http://127.0.0.1:8545"
+	away = "http://node.example"
+)
+
+func numbersBelow(end uint64) (numbers []uint64) {
+	for n := range end {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
 
 func TestReset(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		url   string
+		start uint64
 		fork  uint64 // first block that is another; 0: the genesis too
 		old   int
 		reset bool
 	}{
-		{"genesis", "", 0, 30, true},
-		{"genesis elsewhere", away, 0, 30, true},
-		{"down to genesis", "", 1, 30, true},
-		{"down to genesis elsewhere", away, 1, 30, false},
-		{"deep down to genesis elsewhere", away, 1, 140, true},
+		{"genesis", near, 0, 0, 30, true},
+		{"genesis elsewhere", away, 0, 0, 30, true},
+		{"down to genesis", near, 0, 1, 30, true},
+		{"down to genesis elsewhere", away, 0, 1, 30, false},
+		{"deep down to genesis elsewhere", away, 0, 1, 140, true},
+		{"start block", near, 10, 10, 30, true},
+		{"start block elsewhere", away, 10, 10, 30, false},
+		{"deep down with the start block elsewhere", away, 10, 10, 140, true},
+		{"below the start block elsewhere", away, 10, 4, 30, false},
+		{"the only block, elsewhere", away, 30, 30, 30, false},
+		{"genesis below the start block", near, 10, 0, 30, true},
+		{"genesis below the start block elsewhere", away, 10, 0, 30, true},
+		{"down to the start block", near, 10, 11, 30, true},
+		{"down to the start block elsewhere", away, 10, 11, 30, false},
+		{"deep down to the start block elsewhere", away, 10, 11, 150, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				before, now := devchain.Build(spec(tt.old)), devchain.Build(forked(tt.old+3, tt.fork))
 				b := newBench(t, before)
-				if tt.url != "" {
-					b.url = tt.url
-				}
+				b.url, b.from = tt.url, tt.start
 				b.start()
 				after(30 * time.Second)
 				b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, now.Last() })
 				after(3 * time.Minute)
 				if !tt.reset {
 					b.runs()
-					b.equals(now)
+					b.equals(now, numbersBelow(tt.start)...)
 					return
 				}
 				b.endsWith(indexer.ErrReset)
-				b.equals(before) // nothing was deleted
+				b.equals(before, numbersBelow(tt.start)...) // nothing was deleted
 			})
 		})
 	}
@@ -332,7 +351,7 @@ func TestPrunedBlocksWait(t *testing.T) {
 				})
 				b.start()
 				after(20 * time.Second)
-				b.equals(c, numbersTo(30)...)
+				b.equals(c, numbersBelow(31)[1:]...)
 				after(10 * time.Second) // so many nulls are not yet pruned blocks
 				row, err := b.store.Failed(t.Context(), 30)
 				b.must(err)
@@ -345,11 +364,4 @@ func TestPrunedBlocksWait(t *testing.T) {
 			})
 		})
 	}
-}
-
-func numbersTo(last uint64) (numbers []uint64) {
-	for n := uint64(1); n <= last; n++ {
-		numbers = append(numbers, n)
-	}
-	return numbers
 }

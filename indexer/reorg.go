@@ -36,6 +36,9 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	}
 	ancestor, err := x.ancestor(ctx, head)
 	if errors.Is(err, errNoAncestor) {
+		ancestor, err = x.belowStart(ctx)
+	}
+	if errors.Is(err, errNoAncestor) {
 		return x.reset(ctx)
 	}
 	if err != nil {
@@ -160,7 +163,7 @@ func (x *Indexer) rewindFailed(ctx context.Context, err error, ancestor *store.A
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	if !sameAnchor(now, ancestor) {
+	if ancestor.Number >= x.file.Start && !sameAnchor(now, ancestor) {
 		return errMoving
 	}
 	return err

@@ -12,6 +12,31 @@ import (
 // may leave behind off loopback before it is a reset.
 const shallow = 128
 
+// belowStart gives the block below the start block, which the file does not
+// have, as the ancestor of a reorg that replaced the start block too. Where that
+// leaves behind so much that it had better be kept, or the genesis is another,
+// it returns [errNoAncestor].
+func (x *Indexer) belowStart(ctx context.Context) (*store.Anchor, error) {
+	start := x.file.Start
+	if start == 0 || x.next == start || x.options.Loopback || x.next-start > shallow {
+		return nil, errNoAncestor
+	}
+	if err := x.sameChain(ctx); err != nil {
+		if errors.As(err, new(*store.IdentityError)) {
+			err = errNoAncestor // reset tells what it is
+		}
+		return nil, err
+	}
+	headers, err := x.source.Headers(ctx, []uint64{start - 1})
+	if err != nil {
+		return nil, err
+	}
+	if headers[0] == nil {
+		return nil, errMoving
+	}
+	return &store.Anchor{Number: start - 1, Hash: headers[0].Hash}, nil
+}
+
 // onlyStart reports whether a rewind to the ancestor leaves no more than the
 // start block, and so much behind that it had better be kept.
 func (x *Indexer) onlyStart(ancestor *store.Anchor) bool {
@@ -22,10 +47,6 @@ func (x *Indexer) onlyStart(ancestor *store.Anchor) bool {
 }
 
 // reset ends the run if it is sure that the chain was reset.
-//
-// A start block above the genesis that a shallow reorg replaced could be
-// rewound away with the rest, to the block below it, once package store allows
-// an ancestor below the start block. Until then that is a reset too.
 func (x *Indexer) reset(ctx context.Context) (time.Duration, error) {
 	x.setState("looking whether the chain was reset")
 	sure, err := x.sure(ctx, x.gone)
