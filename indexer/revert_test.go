@@ -92,3 +92,22 @@ func TestRevertWhileAway(t *testing.T) {
 		b.equals(lower)
 	})
 }
+
+// So does one that ends earlier while the first blocks of a new file are being
+// committed.
+func TestRevertWhileTheFirstBlocksAreCommitted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, devchain.Build(devchain.Spec{Blocks: 1500}))
+		lower := devchain.Build(devchain.Spec{Blocks: 2})
+		commits := 0
+		b.room = func() error {
+			if commits++; commits == 2 {
+				b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = lower, 2 })
+			}
+			return nil
+		}
+		b.start()
+		after(20 * time.Second)
+		b.equals(lower)
+	})
+}
