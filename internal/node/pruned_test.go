@@ -126,3 +126,52 @@ func TestEarliest(t *testing.T) {
 		}
 	}
 }
+
+func TestPrunedIsRememberedAndHadElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t)
+		set(p.a, func(n *nodetest.Node) { n.Lowest = 15 })
+		set(p.b, func(n *nodetest.Node) { n.Lowest = 5 })
+		for range 3 {
+			results := p.blocks(t, 1, 20)
+			verified(t, results[4:], nil, 16)
+			for _, r := range results[:4] {
+				if chain.ClassOf(r.Err) != chain.Pruned {
+					t.Errorf("block %d: %v", r.Number, r.Err)
+				}
+			}
+		}
+		if s := p.State(); s[0].Lowest != 15 || s[1].Lowest != 5 {
+			t.Errorf("state %+v", s)
+		}
+		calls := p.a.Count("eth_getBlockByNumber") + p.b.Count("eth_getBlockByNumber")
+		p.blocks(t, 1, 4)
+		if more := p.a.Count("eth_getBlockByNumber") + p.b.Count("eth_getBlockByNumber") - calls; more != 0 {
+			t.Errorf("%d calls for what is pruned", more)
+		}
+		set(p.a, func(n *nodetest.Node) { n.Lowest = 0 }) // its history was brought back
+		time.Sleep(11 * time.Minute)
+		verified(t, p.blocks(t, 1, 20), nil, 20)
+		if s := p.State(); s[0].Lowest != 0 {
+			t.Errorf("state %+v", s)
+		}
+	})
+}
+
+// One odd answer does not make all below it pruned.
+func TestOnePrunedBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := chainOf(20)
+		for _, number := range []uint64{10, 12} {
+			set(fake, func(n *nodetest.Node) {
+				n.Faults[number] = &nodetest.Fault{Kind: nodetest.RPCError, Code: 4444, Times: 1}
+			})
+		}
+		n := inMemory(t, fake, near)
+		if _, err := n.Blocks(t.Context(), numbers(1, 20), 0); err != nil {
+			t.Fatal(err)
+		}
+		results, err := n.Blocks(t.Context(), numbers(0, 20), 0)
+		verified(t, results, err, 21)
+	})
+}
