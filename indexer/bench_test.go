@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,9 +40,10 @@ type bench struct {
 	until *uint64
 	from  uint64 // the file's first block
 	url   string
-	wrong bool // the file is meant to have wrong blocks
-	alone bool // the node makes its chain by itself
-	fixed bool // the source never changes
+	other *nodetest.Node // at otherURL, if there are two
+	wrong bool           // the file is meant to have wrong blocks
+	alone bool           // the node makes its chain by itself
+	fixed bool           // the source never changes
 
 	through   func(source) indexer.Source // nil: as it is
 	room      func() error
@@ -69,10 +71,7 @@ func newBench(t *testing.T, c *recorded.Chain) *bench {
 func (b *bench) start() {
 	b.t.Helper()
 	ctx := context.WithoutCancel(b.t.Context())
-	if b.transport == nil {
-		b.transport = b.fake
-	}
-	n, err := node.New(node.Options{URLs: []string{b.url}, Transport: b.transport})
+	n, err := node.New(b.nodes())
 	b.must(err)
 	id, err := n.Identity(ctx)
 	b.must(err)
@@ -93,6 +92,28 @@ func (b *bench) start() {
 		return errors.Join(err, b.store.Close(), n.Close())
 	}
 	b.t.Cleanup(func() { _ = b.stop() })
+}
+
+// nodes says where the nodes are.
+func (b *bench) nodes() node.Options {
+	if b.transport == nil {
+		b.transport = b.fake
+	}
+	if b.other == nil {
+		return node.Options{URLs: []string{b.url}, Transport: b.transport}
+	}
+	return node.Options{
+		URLs:      []string{b.url, otherURL(b.url)},
+		Transport: nodetest.Hosts{strings.TrimPrefix(b.url, "http://"): b.fake, strings.TrimPrefix(otherURL(b.url), "http://"): b.other},
+	}
+}
+
+// otherURL is that of the second node, which is on this machine if the first is.
+func otherURL(url string) string {
+	if url == near {
+		return "http://127.0.0.1:9545"
+	}
+	return "http://other.example"
 }
 
 // wire introduces the parts to each other.

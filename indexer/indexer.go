@@ -105,7 +105,8 @@ type Indexer struct {
 	next       uint64        // number to commit next
 	tip        *store.Anchor // highest stored block, nil if none
 	shown      bool          // the source has shown us the tip
-	recognized bool          // whether it has was asked after the start
+	recognized bool          // whether it has was asked, or is known otherwise
+	leader     string        // endpoint of the source that this is about
 	compared   comparison    // the last one that found nothing
 	finality   finality
 	awaited    time.Time // when the source was last waited for, until it answered
@@ -214,6 +215,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if err := x.refresh(ctx); err != nil { // others fill and displace
 		return 0, err
 	}
+	x.followLeader()
 	if silent, _ := x.silent(); silent {
 		return atOnce, x.await(ctx, errSilent)
 	}
@@ -287,7 +289,7 @@ func (x *Indexer) idle(ctx context.Context) time.Duration {
 // idleLook is how long a head is believed that Follow did not tell.
 const idleLook = time.Second
 
-// recognize learns, once after a start, whether the source knows our tip.
+// recognize learns, once after a start or for another leader, whether the source knows our tip.
 func (x *Indexer) recognize(ctx context.Context) error {
 	if x.recognized || x.tip == nil {
 		return nil

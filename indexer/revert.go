@@ -81,6 +81,8 @@ func (x *Indexer) lower(ctx context.Context, head *chain.Header) (time.Duration,
 			return x.unclear(ctx, err)
 		case known != nil:
 			return laggingLook, nil
+		case x.followLeader():
+			return atOnce, nil
 		case !time.Now().Before(deadline):
 			x.log.Info("the node reverted", "block", head.Number)
 			return x.reorg(ctx, true)
@@ -103,6 +105,9 @@ func (x *Indexer) shorter(ctx context.Context, head *chain.Header) (time.Duratio
 		} else if !same {
 			return atOnce, nil
 		}
+	}
+	if x.followLeader() {
+		return atOnce, nil
 	}
 	x.log.Info("the chain ends below missing blocks", "block", head.Number)
 	return x.reorg(ctx, true)

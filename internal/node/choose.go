@@ -144,6 +144,12 @@ func (n *Node) leader() (*endpoint, <-chan struct{}) {
 	return lead, n.moved
 }
 
+// Leading names the endpoint whose heads and headers count.
+func (n *Node) Leading() string {
+	lead, _ := n.leader()
+	return lead.label
+}
+
 // elect gives the first-listed endpoint that is well. One that was not is
 // preferred to a leader that is well only after it was well for two looks,
 // where somebody looks, and else once it is to be tried again.
