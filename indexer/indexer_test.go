@@ -74,24 +74,65 @@ func TestFailedBlocksAreRecordedAndHealed(t *testing.T) {
 	}
 }
 
+// However an endpoint fails as a whole, no block is to blame: it is asked from
+// time to time, and when it is back all goes on at once, or after the pause that
+// it asked for.
 func TestOutageLeavesNoRows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := devchain.Build(spec(60))
-		b := newBench(t, c)
-		b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
-		b.start()
-		after(5 * time.Second)
-		b.fake.Do(func(n *nodetest.Node) { n.Down = true })
-		after(10 * time.Minute)
-		b.fake.Do(func(n *nodetest.Node) { n.Down, n.Head = false, 60 })
-		after(5 * time.Second)
-		b.equals(c)
-		for _, row := range b.journal() {
-			if row[:6] == "failed" {
-				t.Errorf("journal has %q", row)
-			}
+	status := func(code int, after string) *nodetest.Fault {
+		return &nodetest.Fault{Kind: nodetest.Status, Code: code, RetryAfter: after}
+	}
+	for _, tt := range []struct {
+		name  string
+		fault *nodetest.Fault // nil: it is down
+		late  time.Duration   // on this machine
+		far   time.Duration   // elsewhere
+	}{
+		{"down", nil, 5 * time.Second, 40 * time.Second},
+		{"silent", &nodetest.Fault{Kind: nodetest.Hang}, 15 * time.Second, time.Minute},
+		{"reset", &nodetest.Fault{Kind: nodetest.Reset}, 5 * time.Second, 40 * time.Second},
+		{"truncated", &nodetest.Fault{Kind: nodetest.TruncatedBody}, 5 * time.Second, 40 * time.Second},
+		{"page", &nodetest.Fault{Kind: nodetest.HTML}, 5 * time.Second, 40 * time.Second},
+		{"500", status(500, ""), 5 * time.Second, 40 * time.Second},
+		{"401", status(401, ""), 5 * time.Second, 40 * time.Second},
+		{"402", status(402, ""), 5 * time.Second, 40 * time.Second},
+		{"403", status(403, ""), 5 * time.Second, 40 * time.Second},
+		{"404", status(404, ""), 5 * time.Second, 40 * time.Second},
+		{"429", status(429, ""), 3 * time.Minute, 3 * time.Minute}, // the rate rises slowly
+		{"429 for 5 minutes", status(429, "300"), 6 * time.Minute, 6 * time.Minute},
+	} {
+		for _, url := range []string{near, away} {
+			t.Run(tt.name+" "+url, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := devchain.Build(spec(60))
+					b := newBench(t, c)
+					b.url = url
+					b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
+					b.start()
+					after(time.Minute)
+					asked := 0
+					b.fake.Do(func(n *nodetest.Node) {
+						n.Every, n.Down, n.NoWebSocket = tt.fault, tt.fault == nil, true
+						n.Head, asked = 60, n.Posts
+					})
+					after(10 * time.Minute)
+					b.runs()
+					b.fake.Do(func(n *nodetest.Node) {
+						if asked = n.Posts - asked; url == away && asked > 400 {
+							t.Errorf("asked %d times meanwhile", asked)
+						}
+						n.Every, n.Down = nil, false
+					})
+					after(map[string]time.Duration{near: tt.late, away: tt.far}[url])
+					b.equals(c)
+					for _, row := range b.journal() {
+						if row[:6] == "failed" {
+							t.Errorf("journal has %q", row)
+						}
+					}
+				})
+			})
 		}
-	})
+	}
 }
 
 func TestStopAndGoOn(t *testing.T) {
