@@ -245,16 +245,34 @@ func TestStopWhileWaiting(t *testing.T) {
 	}
 }
 
-// A node that refuses ends the start.
+// A node that refuses ends the first start, whatever it is that it refuses by.
 func TestNodeRefuses(t *testing.T) {
 	t.Parallel()
 	n, url := serve(t, 50)
-	n.Do(func(n *nodetest.Node) {
-		n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: http.StatusUnauthorized}
-	})
-	code, _, stderr := gapless(t, "run", "--db", newDB(t), "--rpc", url+"/v2/verysecretkey", "--listen", "off")
-	if code != exitFailed || !strings.Contains(stderr, "401") || strings.Contains(stderr, "secret") {
-		t.Errorf("exit %d: %s", code, stderr)
+	refuse := func(code int) func() string {
+		return func() string {
+			n.Do(func(n *nodetest.Node) { n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: code} })
+			return url + "/v2/verysecretkey"
+		}
+	}
+	secure := httptest.NewTLSServer(n)
+	t.Cleanup(secure.Close)
+	for _, tt := range []struct {
+		name, says string
+		url        func() string
+	}{
+		{"401", "401", refuse(http.StatusUnauthorized)},
+		{"402", "402", refuse(http.StatusPaymentRequired)},
+		{"403", "403", refuse(http.StatusForbidden)},
+		{"404", "404", refuse(http.StatusNotFound)},
+		{"a certificate of nobody", "certificate", func() string { return secure.URL + "/verysecretkey" }},
+		{"no TLS", "HTTPS", func() string { return "https" + url[len("http"):] + "/verysecretkey" }},
+		{"no such host", "no such host", func() string { return "http://nowhere.invalid/verysecretkey" }},
+	} {
+		code, _, stderr := gapless(t, "run", "--db", newDB(t), "--rpc", tt.url(), "--listen", "off")
+		if code != exitFailed || !strings.Contains(stderr, tt.says) || strings.Contains(stderr, "secret") {
+			t.Errorf("%s: exit %d: %s", tt.name, code, stderr)
+		}
 	}
 }
 
