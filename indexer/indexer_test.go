@@ -151,7 +151,7 @@ func TestStopAndGoOn(t *testing.T) {
 			}
 		}
 		b.start()
-		after(10 * time.Minute)
+		after(2 * time.Hour) // a block that failed ten times takes its time
 		b.equals(c)
 	})
 }
