@@ -43,7 +43,10 @@ func (s *Store) Rotate(ctx context.Context) (string, error) {
 // renamed, the old one is opened again.
 func (w *writer) rotate(path, mark string) (aside string, readers *sql.DB, err error) {
 	ctx := context.Background() // what was taken is carried out
-	if err := w.close(); err != nil {
+	// While a reader of somebody else's is connected, closing leaves the -wal.
+	// Only one in a transaction keeps it from being emptied.
+	_, err = w.conn.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
+	if err := errors.Join(err, w.close()); err != nil {
 		return "", nil, err
 	}
 	aside = asideName(path, mark)
@@ -87,11 +90,22 @@ func splitExt(path string) (base, ext string) {
 // rename renames the file, with a -wal that a reader of somebody else's has
 // kept from being taken in. A -shm is made anew.
 func rename(from, to string) error {
-	if err := os.Rename(from+"-wal", to+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := renameWAL(from+"-wal", to+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Remove(from + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
+	}
+	return os.Rename(from, to)
+}
+
+func renameWAL(from, to string) error {
+	info, err := os.Stat(from)
+	switch {
+	case err != nil:
+		return err
+	case info.Size() == 0:
+		return os.Remove(from)
 	}
 	return os.Rename(from, to)
 }

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"os"
 	"path/filepath"
@@ -120,6 +121,60 @@ func TestRotateAmongReaders(t *testing.T) {
 	}
 	cancel()
 	readers.Wait()
+}
+
+// A reader of another program's that is connected meanwhile leaves no -wal
+// behind, and one in a transaction loses nothing.
+func TestRotateUnderAForeignReader(t *testing.T) {
+	for _, inTransaction := range []bool{false, true} {
+		s := newStore(t, 0, stored(t, 0, 5))
+		db, err := sql.Open("sqlite", "file:"+s.Path()+"?mode=ro")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if inTransaction {
+			if _, err := conn.ExecContext(t.Context(), "BEGIN"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var blocks int
+		count := func() {
+			t.Helper()
+			if err := conn.QueryRowContext(t.Context(), "SELECT count(*) FROM blocks").Scan(&blocks); err != nil || blocks != 6 {
+				t.Errorf("reads %d blocks, %v", blocks, err)
+			}
+		}
+		count()
+		if err := s.Commit(t.Context(), stored(t, 6, 9)); err != nil {
+			t.Fatal(err)
+		}
+		aside, err := s.Rotate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(aside + "-wal"); (err == nil) != inTransaction {
+			t.Errorf("the -wal of the old file: %v", err)
+		}
+		if inTransaction {
+			count()
+		}
+		r, err := store.OpenReader(t.Context(), aside)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next, err := r.Next(t.Context()); next != 10 || err != nil {
+			t.Errorf("the old file ends with %d, %v", next, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // What can't be put aside is gone on with.
