@@ -176,7 +176,11 @@ func (f *follower) wait() time.Duration {
 	if f.errors > 0 {
 		return jitter(min(pollFastest<<min(f.errors-1, 10), slowest))
 	}
-	if f.live != nil && f.missed == 0 { // a poll only checks it
+	switch {
+	case f.live == nil || f.missed > 0:
+	case loopback: // a development node does not announce that it takes blocks back
+		return min(max(f.interval*5/4, slowest), 4*slowest)
+	default: // a poll only checks it
 		return max(2*f.pace(loopback), 4*slowest)
 	}
 	return f.pace(loopback)
