@@ -49,11 +49,12 @@ type follower struct {
 	seenAt    time.Time     // when the head was seen; zero: none yet
 	interval  time.Duration // between heads, smoothed; zero: not known
 
-	polling bool
-	errors  int                // failed polls in a row
-	live    context.CancelFunc // ends the subscription; nil: there is none
-	settled bool               // a poll has succeeded since the subscription began
-	missed  int                // heads in a row that the subscription did not tell of
+	polling   bool
+	overtaken bool               // a higher head was announced while a poll was under way
+	errors    int                // failed polls in a row
+	live      context.CancelFunc // ends the subscription; nil: there is none
+	settled   bool               // a poll has succeeded since the subscription began
+	missed    int                // heads in a row that the subscription did not tell of
 }
 
 // An event is what the subscription or a poll has to say.
@@ -105,15 +106,15 @@ func (f *follower) step(ev event) (next time.Duration, ok bool) {
 		f.live = nil
 		return 0, true
 	case ev.polled:
-		f.polling = false
 		f.stepPoll(ev, now)
+		f.polling, f.overtaken = false, false
 		return f.wait(), true
 	}
 	f.polled(now)
 	if ev.header.Number <= f.number && ev.header.Hash != f.last {
 		return 0, true // perhaps older than a poll's: the node shall say
 	}
-	f.missed = 0
+	f.missed, f.overtaken = 0, f.polling
 	f.see(ev.header, now)
 	return f.wait(), true
 }
@@ -125,6 +126,9 @@ func (f *follower) stepPoll(ev event, now time.Time) {
 	}
 	f.errors = 0
 	f.polled(now)
+	if f.overtaken {
+		return // it may be older than what was announced
+	}
 	isNew, settled := f.see(ev.header, now), f.settled
 	f.settled = true
 	if !isNew || !settled || f.live == nil {
@@ -179,7 +183,7 @@ func (f *follower) wait() time.Duration {
 	switch {
 	case f.live == nil || f.missed > 0:
 	case loopback: // a development node does not announce that it takes blocks back
-		return min(max(f.interval*5/4, slowest), 4*slowest)
+		return slowest
 	default: // a poll only checks it
 		return max(2*f.pace(loopback), 4*slowest)
 	}

@@ -103,9 +103,9 @@ func TestFollow(t *testing.T) {
 		{"polling on loopback", near, func(n *nodetest.Node) { n.NoWebSocket = true }, 3 * time.Second, 250 * time.Millisecond, 1500},
 		{"polling a fast chain on loopback", near, func(n *nodetest.Node) { n.NoWebSocket = true }, 300 * time.Millisecond, 250 * time.Millisecond, 800},
 		{"polling", far, func(n *nodetest.Node) { n.NoWebSocket = true }, 12 * time.Second, 8 * time.Second, 350},
-		{"subscribed on loopback", near, func(n *nodetest.Node) {}, 3 * time.Second, 0, 120},
+		{"subscribed on loopback", near, func(n *nodetest.Node) {}, 3 * time.Second, 0, 400},
 		{"subscribed", far, func(n *nodetest.Node) {}, 12 * time.Second, 0, 40},
-		{"subscribed by a WebSocket URL", "ws://127.0.0.1:8546", func(n *nodetest.Node) {}, time.Second, 0, 120},
+		{"subscribed by a WebSocket URL", "ws://127.0.0.1:8546", func(n *nodetest.Node) {}, time.Second, 0, 200},
 		{"a silent subscription", near, func(n *nodetest.Node) { n.Silent = true }, 3 * time.Second, 5 * time.Second, 2000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,8 +152,8 @@ func TestFollowAReorgAndARevert(t *testing.T) {
 			fake.Do(func(n *nodetest.Node) {
 				n.Chain = devchain.Build(devchain.Spec{Blocks: 20, Fork: 8, Salt: "b"})
 			})
-			time.Sleep(10 * time.Second)
-			fake.Do(func(n *nodetest.Node) { n.Head = 5 }) // which nobody announces
+			time.Sleep(13 * time.Second)
+			fake.Do(func(n *nodetest.Node) { n.Silent, n.Head = true, 5 })
 			time.Sleep(1100 * time.Millisecond)
 			synctest.Wait()
 			if len(w.heads) < 3 || w.heads[0] != 10 || w.heads[len(w.heads)-2] != 10 || w.heads[len(w.heads)-1] != 5 {
