@@ -22,14 +22,14 @@ type told struct{ block, receipts any }
 func ask(ctx context.Context, n *nodes.Node, numbers []uint64) (map[uint64]told, error) {
 	params := make([][]any, len(numbers))
 	for i, number := range numbers {
-		params[i] = []any{fmt.Sprintf("%#x", number), true}
+		params[i] = []any{hex(number), true}
 	}
 	blocks, err := nodes.Batch(ctx, n.HTTP, "eth_getBlockByNumber", params...)
 	if err != nil {
 		return nil, err
 	}
 	all := make(map[uint64]told)
-	receipts, err := askReceipts(ctx, n, blocks)
+	receipts, err := askReceipts(ctx, n, numbers, blocks)
 	if err != nil {
 		return nil, err
 	}
@@ -43,36 +43,44 @@ func ask(ctx context.Context, n *nodes.Node, numbers []uint64) (map[uint64]told,
 	return all, nil
 }
 
-// askReceipts asks for the receipts of blocks, one by one: not every node has
-// them by block.
-func askReceipts(ctx context.Context, n *nodes.Node, blocks []json.RawMessage) ([]any, error) {
-	var params [][]any
-	of := make([]int, len(blocks)) // how many
+// askReceipts asks for the receipts of blocks: of all of a block, or one by one
+// where a node does not know that.
+func askReceipts(ctx context.Context, n *nodes.Node, numbers []uint64, blocks []json.RawMessage) ([]any, error) {
+	params := make([][]any, len(numbers))
+	for i, number := range numbers {
+		params[i] = []any{hex(number)}
+	}
+	raw, err := nodes.Batch(ctx, n.HTTP, "eth_getBlockReceipts", params...)
+	if errors.As(err, new(*nodes.Error)) {
+		return askEachReceipt(ctx, n, blocks)
+	}
+	all := make([]any, len(raw))
+	for i := range raw {
+		err = errors.Join(err, json.Unmarshal(raw[i], &all[i]))
+	}
+	return all, err
+}
+
+func askEachReceipt(ctx context.Context, n *nodes.Node, blocks []json.RawMessage) ([]any, error) {
+	all := make([]any, len(blocks))
 	for i, raw := range blocks {
 		var block struct{ Transactions []struct{ Hash string } }
 		if err := json.Unmarshal(raw, &block); err != nil {
 			return nil, err
 		}
-		of[i] = len(block.Transactions)
+		var params [][]any
 		for _, tx := range block.Transactions {
 			params = append(params, []any{tx.Hash})
 		}
-	}
-	raw, err := nodes.Batch(ctx, n.HTTP, "eth_getTransactionReceipt", params...)
-	if err != nil {
-		return nil, err
-	}
-	all := make([]any, len(blocks))
-	for i := range blocks {
-		receipts := []any{}
-		for _, r := range raw[:of[i]] {
-			var receipt any
-			if err := json.Unmarshal(r, &receipt); err != nil {
-				return nil, err
-			}
-			receipts = append(receipts, receipt)
+		raws, err := nodes.Batch(ctx, n.HTTP, "eth_getTransactionReceipt", params...)
+		receipts := make([]any, len(raws))
+		for j := range raws {
+			err = errors.Join(err, json.Unmarshal(raws[j], &receipts[j]))
 		}
-		all[i], raw = receipts, raw[of[i]:]
+		if err != nil {
+			return nil, err
+		}
+		all[i] = receipts
 	}
 	return all, nil
 }

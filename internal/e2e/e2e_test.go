@@ -223,6 +223,17 @@ func (g *gapless) follows(n *nodes.Node) time.Duration {
 	return took
 }
 
+// says waits until the log has a text so many times.
+func (g *gapless) says(text string, times int) {
+	g.t.Helper()
+	g.eventually(func() error {
+		if n := strings.Count(g.log.String(), text); n < times {
+			return fmt.Errorf("the log has %q %d times", text, n)
+		}
+		return nil
+	})
+}
+
 // journal gives the journal's rows of a kind, or of all kinds.
 func (g *gapless) journal(kind string) (found []store.JournalRow) {
 	g.t.Helper()

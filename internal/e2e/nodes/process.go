@@ -86,6 +86,19 @@ func (n *Node) Restart() {
 	}
 }
 
+// Wipe stops the node, removes all that it has kept and starts it on the same
+// ports: with another chain, if it keeps one. It returns when the node answers.
+func (n *Node) Wipe() {
+	n.t.Helper()
+	n.Stop()
+	for _, name := range []string{"geth", "keystore"} {
+		if err := os.RemoveAll(filepath.Join(n.prog.dir, name)); err != nil {
+			n.t.Fatalf("nodes: wipe %s: %v", n.prog.name, err)
+		}
+	}
+	n.Restart()
+}
+
 // Log returns what the node wrote to stdout and stderr, over all its lives.
 func (n *Node) Log() string {
 	b, err := os.ReadFile(n.log)
