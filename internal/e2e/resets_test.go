@@ -169,7 +169,7 @@ func TestFortyRestarts(t *testing.T) {
 	for i := range 40 {
 		transfers(t, n, 1+i%5, 1+i)
 		switch {
-		case i%4 == 0:
+		case i%10 == 0:
 			g.follows(n)
 		case i%7 == 0:
 			g.crash()

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 var (
 	seed   = flag.Uint64("seed", 1, "of what proxies spoil")
 	blocks = flag.Int("blocks", 2000, "of the chain that is served under load")
+	long   = flag.Bool("long", false, "run what takes many minutes, too")
 )
 
 // loadChain makes a chain of blocks of eleven transactions. With a salt it is
@@ -134,6 +136,9 @@ func (g *gapless) complete(n *nodes.Node) time.Duration {
 	})
 }
 
+// allFaults are those that cost no time by themselves.
+func allFaults() []fault { return slices.Concat(wireFaults(), gapFaults(), lieFaults()) }
+
 // Every twentieth block fails four times in any way, two in a hundred of the
 // other answers are spoiled: the file is complete and right all the same, and
 // was never wrong.
@@ -142,29 +147,81 @@ func TestSpoiledGeth(t *testing.T) {
 	genesis, rlp := loadChain(t, *blocks, 1, "")
 	n := nodes.StartGeth(t, genesis, rlp)
 	want := all(t, n, 0)
-	for name, faults := range map[string]func(*proxy) []fault{
-		"wire and items": func(*proxy) []fault { return slices.Concat(wireFaults(), gapFaults(), lieFaults()) },
-		"limits": func(p *proxy) []fault {
-			return slices.Concat(wireFaults(), gapFaults(), lieFaults(), limitFaults(p), hangFaults())
-		},
+	p := newProxy(t, n, thisMachine, *seed)
+	p.set(spoils{every: 20, times: 4, rate: 0.02, faults: allFaults()})
+	g := runFor(t, 5*time.Minute, p.url, "--retry-base", "100ms")
+	w := g.watches(want)
+	took := g.complete(n)
+	t.Logf("complete in %v, %d failures were recorded", took.Round(time.Millisecond), len(g.journal("failed")))
+	if took > bar {
+		t.Errorf("took longer than %v", bar)
+	}
+	g.wasRight(w, len(want))
+}
+
+// wasRight ends a watch, and proves that all is there and never was anything
+// else.
+func (g *gapless) wasRight(w *watch, blocks int) {
+	g.t.Helper()
+	if compared := w.end(); compared != blocks {
+		g.t.Errorf("%d blocks compared, not %d", compared, blocks)
+	}
+	for _, kind := range []string{"reorg", "reset"} {
+		if rows := g.journal(kind); rows != nil {
+			g.t.Errorf("of a chain that never changed: %+v", rows)
+		}
+	}
+	g.stop()
+}
+
+// A node that limits, refuses and hangs besides: it takes its time, and all is
+// there in the end.
+func TestLimitedGeth(t *testing.T) {
+	if !*long {
+		t.Skip("not run: takes many minutes; -long runs it")
+	}
+	genesis, rlp := loadChain(t, min(*blocks, 400), 1, "")
+	n := nodes.StartGeth(t, genesis, rlp)
+	want := all(t, n, 0)
+	p := newProxy(t, n, thisMachine, *seed)
+	p.set(spoils{every: 20, times: 1, rate: 0.02, faults: slices.Concat(limitFaults(p), hangFaults())})
+	g := runFor(t, 20*time.Minute, p.url, "--retry-base", "100ms")
+	w := g.watches(want)
+	t.Logf("complete in %v, %d failures were recorded", g.complete(n).Round(time.Millisecond), len(g.journal("failed")))
+	g.wasRight(w, len(want))
+}
+
+// The same with development nodes, where what is wrong may be stored with a
+// note, and whose chain grows meanwhile.
+func TestSpoiledDevnets(t *testing.T) {
+	for _, tt := range []struct {
+		name, node, scheme string
+		blocks             int
+		args               []string
+	}{
+		{"anvil", "anvil", "http", 200, nil},
+		{"anvil over a WebSocket", "anvil", "ws", 200, nil},
+		{"anvil, strict", "anvil", "http", 200, []string{"--verify", "strict"}},
+		{"hardhat", "hardhat", "http", 100, nil},
+		{"ganache", "ganache", "http", 100, nil},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n := devnets[tt.node](t)
+			transfers(t, n, tt.blocks, 1)
 			p := newProxy(t, n, thisMachine, *seed)
-			p.set(spoils{every: 20, times: 4, rate: 0.02, faults: faults(p)})
-			g := runFor(t, 5*time.Minute, p.url, "--retry-base", "100ms")
+			g := run(t, tt.scheme+strings.TrimPrefix(p.url, "http"), append([]string{"--retry-base", "100ms"}, tt.args...)...)
+			g.says("msg=following", 1) // or its default level is another
+			p.set(spoils{every: 20, times: 4, rate: 0.02, faults: allFaults()})
+			transfers(t, n, tt.blocks/2, 1)
+			time.Sleep(time.Second) // anvil takes a transaction before its block is there
+			want := all(t, n, 0)
 			w := g.watches(want)
-			took := g.complete(n)
-			t.Logf("complete in %v, %d rows in the journal were of failures", took.Round(time.Millisecond), len(g.journal("failed")))
-			if compared := w.end(); compared != len(want) {
-				t.Errorf("%d blocks compared, not %d", compared, len(want))
-			}
-			if rows := g.journal("reorg"); len(rows) > 0 {
-				t.Errorf("reorgs of a chain that never had one: %+v", rows)
-			}
-			if took > bar {
-				t.Errorf("took longer than %v", bar)
-			}
-			g.stop()
+			t.Logf("complete in %v, %d failures were recorded", g.complete(n).Round(time.Millisecond), len(g.journal("failed")))
+			g.crash()
+			time.Sleep(2 * time.Second) // at the head: it is not led astray
+			g.complete(n)
+			g.wasRight(w, len(want))
 		})
 	}
 }
