@@ -43,10 +43,10 @@ func (s *Store) Rotate(ctx context.Context) (string, error) {
 // renamed, the old one is opened again.
 func (w *writer) rotate(path, mark string) (aside string, readers *sql.DB, err error) {
 	ctx := context.Background() // what was taken is carried out
-	// While a reader of somebody else's is connected, closing leaves the -wal.
-	// Only one in a transaction keeps it from being emptied.
-	_, err = w.conn.ExecContext(ctx, `PRAGMA wal_checkpoint(TRUNCATE)`)
-	if err := errors.Join(err, w.close()); err != nil {
+	// While a reader of somebody else's is connected, closing leaves the -wal. One
+	// that can't be emptied goes along.
+	_ = w.drain()
+	if err := w.close(); err != nil {
 		return "", nil, err
 	}
 	aside = asideName(path, mark)
