@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -125,10 +126,13 @@ func askStatus(ctx context.Context, url string, answers *int) error {
 			return err
 		}
 		var status struct{ State string }
-		err = json.NewDecoder(answer.Body).Decode(&status)
+		text, err := io.ReadAll(answer.Body)
 		_ = answer.Body.Close()
-		if err != nil || answer.StatusCode != http.StatusOK {
-			return fmt.Errorf("status %d: %w", answer.StatusCode, err)
+		if err == nil {
+			err = json.Unmarshal(text, &status)
+		}
+		if ctx.Err() == nil && (err != nil || answer.StatusCode != http.StatusOK) {
+			return fmt.Errorf("%s: %s, %v", answer.Status, text, err)
 		}
 		*answers++
 	}
