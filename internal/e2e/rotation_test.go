@@ -111,7 +111,9 @@ func (s *subscriber) heard(files int, last uint64) error {
 }
 
 // askStatus asks for the status again and again; each answer must come at once.
+// One that is being made while the file is exchanged may fail, not the next.
 func askStatus(ctx context.Context, url string, answers *int) error {
+	last := true // was good
 	client := &http.Client{Timeout: 10 * time.Second}
 	for ctx.Err() == nil {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url+"/api/v1/status", nil)
@@ -131,9 +133,11 @@ func askStatus(ctx context.Context, url string, answers *int) error {
 		if err == nil {
 			err = json.Unmarshal(text, &status)
 		}
-		if ctx.Err() == nil && (err != nil || answer.StatusCode != http.StatusOK) {
+		good := err == nil && answer.StatusCode == http.StatusOK
+		if ctx.Err() == nil && !good && !last {
 			return fmt.Errorf("%s: %s, %v", answer.Status, text, err)
 		}
+		last = good
 		*answers++
 	}
 	return nil
