@@ -311,7 +311,7 @@ func (p *proxy) converse(ctx context.Context, client, node *websocket.Conn) {
 		answer, f := p.answer(ctx, message)
 		if f != nil { // as an HTTP body where it has one, else nothing at all
 			w := httptest.NewRecorder()
-			if answer = recorded(w, f, answer); answer == nil {
+			if answer = spoiledBody(w, f, answer); answer == nil {
 				return
 			}
 		}
@@ -321,8 +321,8 @@ func (p *proxy) converse(ctx context.Context, client, node *websocket.Conn) {
 	}
 }
 
-// recorded gives the body that a fault sends, nil if it hangs up.
-func recorded(w *httptest.ResponseRecorder, f *fault, body []byte) (spoiled []byte) {
+// spoiledBody gives the body that a fault sends, nil if it hangs up.
+func spoiledBody(w *httptest.ResponseRecorder, f *fault, body []byte) (spoiled []byte) {
 	defer func() {
 		if recover() != nil { // http.ErrAbortHandler
 			spoiled = nil
