@@ -1,9 +1,13 @@
+//go:build unix
+
 package chain_test
 
 import (
 	"encoding/json"
 	"fmt"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -34,12 +38,27 @@ func (s size) made() recorded.Block {
 	return c.Blocks[1]
 }
 
+// cpuTime is what the process has used, garbage collection included. On a
+// machine that others use too it says more than the time on the clock.
+func cpuTime() time.Duration {
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		panic(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+func reportCPU(b *testing.B, before time.Duration) {
+	b.ReportMetric(float64(cpuTime()-before)/float64(b.N), "cpu-ns/op")
+}
+
 func BenchmarkDecode(b *testing.B) {
 	for _, s := range sizes {
 		b.Run(s.String(), func(b *testing.B) {
 			raw := s.made()
 			b.SetBytes(int64(len(raw.Block) + len(raw.Receipts)))
 			b.ReportAllocs()
+			defer reportCPU(b, cpuTime())
 			for b.Loop() {
 				block, err := chain.DecodeBlock(raw.Block)
 				if err == nil {
@@ -61,6 +80,7 @@ func BenchmarkDecodeByTags(b *testing.B) {
 			raw := s.made()
 			b.SetBytes(int64(len(raw.Block) + len(raw.Receipts)))
 			b.ReportAllocs()
+			defer reportCPU(b, cpuTime())
 			for b.Loop() {
 				var block taggedBlock
 				var receipts []taggedReceipt
@@ -173,6 +193,7 @@ func BenchmarkVerify(b *testing.B) {
 		b.Run(s.String(), func(b *testing.B) {
 			block := mustDecode(b, s.made())
 			b.ReportAllocs()
+			defer reportCPU(b, cpuTime())
 			for b.Loop() {
 				if v := chain.Verify(block, chain.QuickChecks); v.Passed != chain.QuickChecks {
 					b.Fatal(v.Why)
@@ -186,6 +207,7 @@ func BenchmarkVerify(b *testing.B) {
 // What a sender costs, which is checked near the head.
 func BenchmarkVerifySenders(b *testing.B) {
 	block := mustDecode(b, size{10, 1}.made())
+	defer reportCPU(b, cpuTime())
 	for b.Loop() {
 		if v := chain.Verify(block, chain.Senders); !v.Verified() {
 			b.Fatal(v.Why)

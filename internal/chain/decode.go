@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/scan"
 )
 
 // DecodeBlock decodes an answer to eth_getBlockByNumber or eth_getBlockByHash
@@ -16,11 +18,8 @@ func DecodeBlock(raw json.RawMessage) (*Block, error) {
 	if isNull(raw) {
 		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
 	}
-	if !json.Valid(raw) {
-		return nil, invalid(fmt.Errorf("block: %w", errSyntax))
-	}
 	b := new(Block)
-	if err := decodeObject(raw, blockFields, b, &b.Object); err != nil {
+	if err := decodeRoot(raw, blockFields, b, &b.Object); err != nil {
 		return nil, invalid(fmt.Errorf("block: %w", err))
 	}
 	if err := b.Header.usable(); err != nil {
@@ -36,15 +35,22 @@ func DecodeHeader(raw json.RawMessage) (*Header, error) {
 	if isNull(raw) {
 		return nil, &Error{Class: NotYet, Err: errors.New("block is null")}
 	}
-	if !json.Valid(raw) {
-		return nil, invalid(fmt.Errorf("header: %w", errSyntax))
-	}
 	h := new(Header)
-	if err := decodeObject(raw, headerOnlyFields, h, &h.Object); err != nil {
+	if err := decodeRoot(raw, headerOnlyFields, h, &h.Object); err != nil {
 		return nil, invalid(fmt.Errorf("header: %w", err))
 	}
 	h.Shape &= 1<<len(headerFields) - 1
 	return h, h.usable()
+}
+
+// decodeRoot decodes an answer that is one object.
+func decodeRoot[T any](raw []byte, t *table[T], v *T, o *Object) error {
+	d := newDecoder()
+	defer d.free()
+	if err := d.text.Parse(raw); err != nil {
+		return err
+	}
+	return decodeObject(d, d.text.Root(), t, v, o)
 }
 
 // Recompute recomputes the header's hash from its fields. It fails with
@@ -78,25 +84,28 @@ func (b *Block) DecodeReceipts(raw json.RawMessage) error {
 	if isNull(raw) {
 		return &Error{Class: NotYet, Err: errors.New("receipts are null")}
 	}
-	if !json.Valid(raw) {
-		return invalid(fmt.Errorf("receipts: %w", errSyntax))
+	d := newDecoder()
+	defer d.free()
+	if err := d.text.Parse(raw); err != nil {
+		return invalid(fmt.Errorf("receipts: %w", err))
 	}
-	items, err := elements(raw)
+	items, err := d.elements(d.text.Root())
 	if err != nil {
 		return invalid(fmt.Errorf("receipts: %w", err))
 	}
+	defer d.drop(items)
 	if len(items) != len(b.Transactions) {
 		return invalid(fmt.Errorf("%d receipts for %d transactions", len(items), len(b.Transactions)))
 	}
 	logs := 0
 	for i, item := range items {
 		tx := &b.Transactions[i]
-		v := &transactionView{block: b, tx: tx, index: i, logs: logs}
-		if isNull(item) {
+		if d.isNull(item) {
 			return &Error{Class: NotYet, Err: fmt.Errorf("receipt %d is null", i)}
 		}
+		d.view = transactionView{block: b, tx: tx, index: i, logs: logs}
 		tx.Receipt = Receipt{} // there may be one from before a Race
-		if err := decodeObject(item, receiptFields, v, &tx.Receipt.Object); err != nil {
+		if err := decodeObject(d, item, receiptFields, &d.view, &tx.Receipt.Object); err != nil {
 			return invalid(fmt.Errorf("receipt %d: %w", i, err))
 		}
 		if err := b.checkReceipt(tx, i); err != nil {
@@ -110,17 +119,20 @@ func (b *Block) DecodeReceipts(raw json.RawMessage) error {
 // checkReceipt refuses a receipt that is of another block or transaction. What
 // else contradicts the block is for [Verify].
 func (b *Block) checkReceipt(tx *Transaction, i int) error {
-	objects := []*Object{&tx.Receipt.Object}
-	for j := range tx.Receipt.Logs {
-		objects = append(objects, &tx.Receipt.Logs[j].Object)
+	err := b.foreign(&tx.Receipt.Object, tx, i)
+	for j := 0; err == nil && j < len(tx.Receipt.Logs); j++ {
+		err = b.foreign(&tx.Receipt.Logs[j].Object, tx, i)
 	}
-	for _, o := range objects {
-		switch o.mismatch {
-		case "blockHash":
-			return &Error{Class: Race, Err: fmt.Errorf("receipt %d is of another block than %s", i, b.Hash)}
-		case "transactionHash":
-			return invalid(fmt.Errorf("receipt %d is not of transaction %s", i, tx.Hash))
-		}
+	return err
+}
+
+// foreign tells of a receipt or log that is not of the transaction.
+func (b *Block) foreign(o *Object, tx *Transaction, i int) error {
+	switch o.mismatch {
+	case "blockHash":
+		return &Error{Class: Race, Err: fmt.Errorf("receipt %d is of another block than %s", i, b.Hash)}
+	case "transactionHash":
+		return invalid(fmt.Errorf("receipt %d is not of transaction %s", i, tx.Hash))
 	}
 	return nil
 }
@@ -136,11 +148,8 @@ func (b *Block) DecodeUncles(raws []json.RawMessage) error {
 		if isNull(raw) {
 			return &Error{Class: NotYet, Err: fmt.Errorf("uncle %d is null", i)}
 		}
-		if !json.Valid(raw) {
-			return invalid(fmt.Errorf("uncle %d: %w", i, errSyntax))
-		}
 		uncle := &b.Uncles[i]
-		if err := decodeObject(raw, uncleFields, uncle, &uncle.Object); err != nil {
+		if err := decodeRoot(raw, uncleFields, uncle, &uncle.Object); err != nil {
 			return invalid(fmt.Errorf("uncle %d: %w", i, err))
 		}
 		if uncle.Hash != b.UncleHashes[i] {
@@ -150,56 +159,59 @@ func (b *Block) DecodeUncles(raws []json.RawMessage) error {
 	return nil
 }
 
-func decodeTransactions(b *Block, raw json.RawMessage) (bool, error) {
-	items, err := elements(raw)
+func decodeTransactions(d *decoder, b *Block, list scan.Value) (bool, error) {
+	items, err := d.elements(list)
 	if err != nil {
 		return false, invalid(err)
 	}
+	defer d.drop(items)
 	b.Transactions = make([]Transaction, len(items))
 	for i, item := range items {
 		tx := &b.Transactions[i]
-		v := &transactionView{block: b, tx: tx, index: i}
-		if err := decodeObject(item, transactionFields, v, &tx.Object); err != nil {
+		d.view = transactionView{block: b, tx: tx, index: i}
+		if err := decodeObject(d, item, transactionFields, &d.view, &tx.Object); err != nil {
 			return false, invalid(fmt.Errorf("transaction %d: %w", i, err))
 		}
 		if tx.Hash == (common.Hash{}) {
 			return false, invalid(fmt.Errorf("transaction %d without a hash", i))
 		}
 	}
-	return !isNull(raw), nil
+	return !d.isNull(list), nil
 }
 
-func decodeUncleHashes(b *Block, raw json.RawMessage) (_ bool, err error) {
-	if b.UncleHashes, err = parseHashes(raw); err != nil {
+func decodeUncleHashes(d *decoder, b *Block, list scan.Value) (_ bool, err error) {
+	if b.UncleHashes, err = d.parseHashes(list); err != nil {
 		return false, invalid(err)
 	}
-	return !isNull(raw), nil
+	return !d.isNull(list), nil
 }
 
-func decodeWithdrawals(b *Block, raw json.RawMessage) (bool, error) {
-	items, err := elements(raw)
+func decodeWithdrawals(d *decoder, b *Block, list scan.Value) (bool, error) {
+	items, err := d.elements(list)
 	if err != nil {
 		return false, invalid(err)
 	}
+	defer d.drop(items)
 	b.Withdrawals = make([]Withdrawal, len(items))
 	for i, item := range items {
 		w := &b.Withdrawals[i]
-		if err := decodeObject(item, withdrawalFields, w, &w.Object); err != nil {
+		if err := decodeObject(d, item, withdrawalFields, w, &w.Object); err != nil {
 			return false, invalid(fmt.Errorf("withdrawal %d: %w", i, err))
 		}
 	}
 	return true, nil
 }
 
-func decodeLogs(v *transactionView, raw json.RawMessage) (bool, error) {
-	items, err := elements(raw)
-	if err != nil || isNull(raw) {
+func decodeLogs(d *decoder, v *transactionView, list scan.Value) (bool, error) {
+	items, err := d.elements(list)
+	if err != nil || d.isNull(list) {
 		return false, invalid(errors.New("logs are no array"))
 	}
-	logs := make([]Log, len(items))
+	defer d.drop(items)
+	logs := d.logs.take(len(items))
 	for i, item := range items {
-		view := &logView{transactionView: *v, log: &logs[i], logIndex: v.logs + i}
-		if err := decodeObject(item, logFields, view, &logs[i].Object); err != nil {
+		d.log = logView{transactionView: *v, log: &logs[i], logIndex: v.logs + i}
+		if err := decodeObject(d, item, logFields, &d.log, &logs[i].Object); err != nil {
 			return false, invalid(fmt.Errorf("log %d: %w", i, err))
 		}
 		if len(logs[i].Topics) > 4 {
@@ -210,16 +222,16 @@ func decodeLogs(v *transactionView, raw json.RawMessage) (bool, error) {
 	return true, nil
 }
 
-func decodeReceiptBloom(r *Receipt, raw json.RawMessage) (bool, error) {
+func decodeReceiptBloom(d *decoder, r *Receipt, value scan.Value) (bool, error) {
 	var bloom Bloom
-	if err := parseFixed(raw, bloom[:]); err != nil {
+	if err := parseFixed(d.text.Plain(value), bloom[:]); err != nil {
 		return false, err
 	}
-	r.LogsBloom = &bloom
+	r.LogsBloom = d.blooms.one(bloom)
 	return true, nil
 }
 
-func isNull(raw json.RawMessage) bool { return len(raw) == 0 || string(raw) == "null" }
+func isNull(raw []byte) bool { return len(raw) == 0 || string(raw) == "null" }
 
 func invalid(err error) error {
 	var e *Error

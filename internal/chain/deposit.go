@@ -7,6 +7,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rlp"
 	"github.com/holiman/uint256"
+
+	"gapless/internal/scan"
 )
 
 // This file has what the OP Stack adds (https://specs.optimism.io). Every block
@@ -50,12 +52,12 @@ var (
 func only[T any](has func(*T) bool, fields []field[T]) []field[T] {
 	for i, f := range fields {
 		fields[i] = field[T]{key: f.key, omitted: true, kept: true,
-			decode: func(t *T, raw json.RawMessage) (exact bool, err error) {
+			decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
 				switch {
 				case !has(t):
 					return false, errMisplaced
-				case !isNull(raw):
-					_, err = f.decode(t, raw)
+				case !d.isNull(value):
+					_, err = f.decode(d, t, value)
 				}
 				return false, err
 			},
@@ -66,8 +68,8 @@ func only[T any](has func(*T) bool, fields []field[T]) []field[T] {
 }
 
 func boolean[T any](key string, at func(*T) *bool) field[T] {
-	return field[T]{key: key, decode: func(t *T, raw json.RawMessage) (bool, error) {
-		return true, json.Unmarshal(raw, at(t))
+	return field[T]{key: key, decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+		return true, json.Unmarshal(d.text.Raw(value), at(t))
 	}}
 }
 

@@ -183,17 +183,22 @@ func DecodeAuthorizations(raw json.RawMessage) ([]Authorization, error) {
 	return decodeList(raw, authorizationFields)
 }
 
-func encodeList[E any](fields []field[E], l []E) json.RawMessage {
+func encodeList[E any](fields *table[E], l []E) json.RawMessage {
 	if l == nil {
 		return nil
 	}
 	return appendList(nil, fields, l)
 }
 
-func decodeList[E any](raw json.RawMessage, fields []field[E]) ([]E, error) {
+func decodeList[E any](raw json.RawMessage, fields *table[E]) ([]E, error) {
 	if raw == nil {
 		return nil, nil
 	}
-	l, _, err := parseList(raw, fields)
+	d := newDecoder()
+	defer d.free()
+	if err := d.text.Parse(raw); err != nil {
+		return nil, err
+	}
+	l, _, err := parseList(d, d.text.Root(), fields)
 	return l, err
 }

@@ -1,12 +1,13 @@
 package chain
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"gapless/internal/scan"
 )
 
 // A field is one standard key of a JSON object with its place in the Go value.
@@ -23,13 +24,10 @@ type field[T any] struct {
 	kept bool
 	// decode sets the value. exact is false if encode would not give the same
 	// JSON again; the raw value is then kept beside it.
-	decode func(*T, json.RawMessage) (exact bool, err error)
+	decode func(d *decoder, t *T, value scan.Value) (exact bool, err error)
 	// encode appends the value, or returns nil if it is nil.
 	encode func(*T, []byte) []byte
 }
-
-// errMismatch marks a derived key that contradicts what it is derived from.
-var errMismatch = errors.New("contradicts the block around it")
 
 // errMisplaced marks a key that is of other objects than the one it is in.
 var errMisplaced = errors.New("unknown here")
@@ -41,8 +39,8 @@ func (f field[T]) omitNil() field[T] {
 
 func quantity[T any](key string, at func(*T) *uint64) field[T] {
 	return field[T]{key: key,
-		decode: func(t *T, raw json.RawMessage) (exact bool, err error) {
-			*at(t), exact, err = parse64(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
+			*at(t), exact, err = parse64(d.text.Plain(value))
 			return exact, err
 		},
 		encode: func(t *T, out []byte) []byte { return append64(out, *at(t)) },
@@ -51,10 +49,10 @@ func quantity[T any](key string, at func(*T) *uint64) field[T] {
 
 func optionalQuantity[T any](key string, at func(*T) **uint64) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
-			v, exact, err := parse64(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+			v, exact, err := parse64(d.text.Plain(value))
 			if err == nil {
-				*at(t) = &v
+				*at(t) = d.numbers.one(v)
 			}
 			return exact, err
 		},
@@ -69,8 +67,8 @@ func optionalQuantity[T any](key string, at func(*T) **uint64) field[T] {
 
 func quantity256[T any](key string, at func(*T) *uint256.Int) field[T] {
 	return field[T]{key: key,
-		decode: func(t *T, raw json.RawMessage) (exact bool, err error) {
-			*at(t), exact, err = parse256(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
+			*at(t), exact, err = parse256(d.text.Plain(value))
 			return exact, err
 		},
 		encode: func(t *T, out []byte) []byte { return append256(out, at(t)) },
@@ -79,10 +77,10 @@ func quantity256[T any](key string, at func(*T) *uint256.Int) field[T] {
 
 func optionalQuantity256[T any](key string, at func(*T) **uint256.Int) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
-			v, exact, err := parse256(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+			v, exact, err := parse256(d.text.Plain(value))
 			if err == nil {
-				*at(t) = &v
+				*at(t) = d.quantities.one(v)
 			}
 			return exact, err
 		},
@@ -99,8 +97,8 @@ func optionalQuantity256[T any](key string, at func(*T) **uint256.Int) field[T] 
 // database.
 func inColumn[T any](f field[T], at func(*T) *uint256.Int) field[T] {
 	decode := f.decode
-	f.decode = func(t *T, raw json.RawMessage) (bool, error) {
-		exact, err := decode(t, raw)
+	f.decode = func(d *decoder, t *T, value scan.Value) (bool, error) {
+		exact, err := decode(d, t, value)
 		v := at(t)
 		return exact && (v == nil || v.LtUint64(1<<63)), err
 	}
@@ -110,8 +108,8 @@ func inColumn[T any](f field[T], at func(*T) *uint256.Int) field[T] {
 // needed makes a value that can't be read an error of the whole object.
 func needed[T any](f field[T]) field[T] {
 	decode := f.decode
-	f.decode = func(t *T, raw json.RawMessage) (bool, error) {
-		exact, err := decode(t, raw)
+	f.decode = func(d *decoder, t *T, value scan.Value) (bool, error) {
+		exact, err := decode(d, t, value)
 		if err != nil {
 			return false, invalid(fmt.Errorf("%s: %w", f.key, err))
 		}
@@ -123,18 +121,20 @@ func needed[T any](f field[T]) field[T] {
 // fixed is data of a known length: slice gives the bytes to fill.
 func fixed[T any](key string, slice func(*T) []byte) field[T] {
 	return field[T]{key: key,
-		decode: func(t *T, raw json.RawMessage) (bool, error) { return true, parseFixed(raw, slice(t)) },
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+			return true, parseFixed(d.text.Plain(value), slice(t))
+		},
 		encode: func(t *T, out []byte) []byte { return appendBytes(out, slice(t)) },
 	}
 }
 
 func optionalHash[T any](key string, at func(*T) **common.Hash) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
 			var h common.Hash
-			err := parseFixed(raw, h[:])
+			err := parseFixed(d.text.Plain(value), h[:])
 			if err == nil {
-				*at(t) = &h
+				*at(t) = d.hashes.one(h)
 			}
 			return true, err
 		},
@@ -149,11 +149,11 @@ func optionalHash[T any](key string, at func(*T) **common.Hash) field[T] {
 
 func optionalAddress[T any](key string, at func(*T) **common.Address) field[T] {
 	return field[T]{key: key, nillable: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
 			var a common.Address
-			err := parseFixed(raw, a[:])
+			err := parseFixed(d.text.Plain(value), a[:])
 			if err == nil {
-				*at(t) = &a
+				*at(t) = d.addresses.one(a)
 			}
 			return true, err
 		},
@@ -168,8 +168,8 @@ func optionalAddress[T any](key string, at func(*T) **common.Address) field[T] {
 
 func data[T any](key string, at func(*T) *[]byte) field[T] {
 	return field[T]{key: key,
-		decode: func(t *T, raw json.RawMessage) (exact bool, err error) {
-			*at(t), err = parseBytes(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
+			*at(t), err = d.parseBytes(d.text.Plain(value))
 			return true, err
 		},
 		encode: func(t *T, out []byte) []byte { return appendBytes(out, *at(t)) },
@@ -179,12 +179,12 @@ func data[T any](key string, at func(*T) *[]byte) field[T] {
 // hashList is an array of hashes; nil if the key is absent.
 func hashList[T any](key string, at func(*T) *[]common.Hash) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
-			hashes, err := parseHashes(raw)
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+			hashes, err := d.parseHashes(value)
 			if err == nil {
 				*at(t) = hashes
 			}
-			return !isNull(raw), err
+			return !d.isNull(value), err
 		},
 		encode: func(t *T, out []byte) []byte {
 			if *at(t) == nil {
@@ -195,40 +195,15 @@ func hashList[T any](key string, at func(*T) *[]common.Hash) field[T] {
 	}
 }
 
-// derived is a key whose value follows from the block around the object. A
-// value in another form is kept; one that differs is a mismatch.
-func derived[T any](key string, want func(*T, []byte) []byte) field[T] {
-	return field[T]{key: key,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
-			if w := want(t, nil); string(w) != string(raw) && !sameValue(w, raw) {
-				return false, fmt.Errorf("%s %.80s: %w", key, raw, errMismatch)
-			}
-			return len(raw) > 0 && (raw[0] < '0' || raw[0] > '9'), nil
-		},
-		encode: want,
-	}
-}
-
-// sameValue compares a derived value, as we would write it, with the node's.
-func sameValue(want []byte, raw json.RawMessage) bool {
-	if digits, err := hexDigits(want); err == nil && len(digits) < 40 {
-		w, _, werr := parse256(want)
-		got, _, err := parse256(raw)
-		return werr == nil && err == nil && w == got
-	}
-	w, werr := parseBytes(want)
-	got, err := parseBytes(raw)
-	return werr == nil && err == nil && string(w) == string(got)
-}
-
-func parseHashes(raw json.RawMessage) ([]common.Hash, error) {
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
+func (d *decoder) parseHashes(list scan.Value) ([]common.Hash, error) {
+	items, err := d.elements(list)
+	if err != nil {
 		return nil, err
 	}
-	hashes := make([]common.Hash, len(items))
+	defer d.drop(items)
+	hashes := d.hashes.take(len(items))
 	for i, item := range items {
-		if err := parseFixed(item, hashes[i][:]); err != nil {
+		if err := parseFixed(d.text.Plain(item), hashes[i][:]); err != nil {
 			return nil, err
 		}
 	}
@@ -251,7 +226,7 @@ func lift[Outer, Inner any](fields []field[Inner], part func(*Outer) *Inner) []f
 	lifted := make([]field[Outer], len(fields))
 	for i, f := range fields {
 		lifted[i] = field[Outer]{key: f.key, nillable: f.nillable, omitted: f.omitted, kept: f.kept,
-			decode: func(o *Outer, raw json.RawMessage) (bool, error) { return f.decode(part(o), raw) },
+			decode: func(d *decoder, o *Outer, value scan.Value) (bool, error) { return f.decode(d, part(o), value) },
 			encode: func(o *Outer, out []byte) []byte { return f.encode(part(o), out) },
 		}
 	}

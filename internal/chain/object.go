@@ -5,53 +5,102 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"gapless/internal/scan"
 )
 
-// decodeObject fills v from a JSON object, which is valid JSON, by its field
-// table. It fails only if raw is no object; everything odd inside is kept in o.
-func decodeObject[T any](raw json.RawMessage, fields []field[T], v *T, o *Object) error {
-	keys := make(map[string]json.RawMessage, len(fields))
-	err := SplitObject(raw, func(key string, value json.RawMessage) error {
-		keys[key] = value
-		return nil
-	})
+// decodeObject fills v from a JSON object by its field table. It fails only if
+// there is no object; everything odd inside is kept in o. Fields are decoded in
+// the order of the table, whatever the order of the keys, of which the last
+// counts where one comes twice.
+func decodeObject[T any](d *decoder, object scan.Value, t *table[T], v *T, o *Object) error {
+	var values [mostFields]scan.Value // by place in the table
+	left, err := d.members(object, &t.keys, &values)
 	if err != nil {
 		return err
 	}
-	*o = Object{}
-	for i, f := range fields {
-		value, present := keys[f.key]
-		null := string(value) == "null"
+	*o = Object{unknown: len(left) > 0}
+	for i := range t.fields {
+		f, value := &t.fields[i], values[i]
 		switch {
-		case !present:
+		case !value.Is():
 			if !f.omitted {
 				o.Shape |= 1 << i
 			}
-		case null && f.nillable:
+			continue
+		case f.nillable && d.isNull(value):
 			if f.omitted {
 				o.Shape |= 1 << i
 			}
-		default:
-			if f.omitted && !f.nillable && !f.kept { // a derived key that geth leaves out
-				o.Shape |= 1 << i
-			}
-			exact, err := f.decode(v, value)
-			if err := o.note(f.key, err); err != nil {
-				return err
-			}
-			if !exact || err != nil {
-				continue // kept in keys
-			}
+			continue
 		}
-		delete(keys, f.key)
+		if f.omitted && !f.nillable && !f.kept { // a derived key that geth leaves out
+			o.Shape |= 1 << i
+		}
+		exact, err := f.decode(d, v, value)
+		if err := o.note(f.key, err); err != nil {
+			return err
+		}
+		if !exact || err != nil {
+			left = left.with(f.key, d.text.Raw(value))
+		}
 	}
-	return o.keep(keys, fieldKeys(fields))
+	return o.keep(left)
 }
+
+// members finds the values of an object: those of the keys of a table by their
+// places, and others.
+func (d *decoder) members(object scan.Value, keys *keyIndex, values *[mostFields]scan.Value) (others values, err error) {
+	m, ok := d.text.Object(object)
+	if !ok {
+		return nil, fmt.Errorf("%.40s instead of an object", d.text.Raw(object))
+	}
+	for m.Next() {
+		if i := keys.find(m.Key); i >= 0 {
+			values[i] = m.Value
+		} else {
+			others = others.with(string(m.Key), d.text.Raw(m.Value))
+		}
+	}
+	return others, nil
+}
+
+// values are those of an object by key; nil if there are none.
+type values map[string]json.RawMessage
+
+func (v values) with(key string, value []byte) values {
+	if v == nil {
+		v = make(values)
+	}
+	v[key] = value
+	return v
+}
+
+func (d *decoder) isNull(v scan.Value) bool { return string(d.text.Raw(v)) == "null" }
+
+// elements gives the values of an array, to be given back by drop. A null is an
+// empty one.
+func (d *decoder) elements(list scan.Value) ([]scan.Value, error) {
+	items, ok := d.text.Array(list)
+	if !ok && !d.isNull(list) {
+		return nil, fmt.Errorf("%.40s instead of an array", d.text.Raw(list))
+	}
+	first := len(d.items)
+	for items.Next() {
+		d.items = append(d.items, items.Item)
+	}
+	return d.items[first:], nil
+}
+
+func (d *decoder) drop(items []scan.Value) { d.items = d.items[:len(d.items)-len(items)] }
 
 // note remembers what decoding a value found. It returns only what makes the
 // whole object useless. A value of a known key that can't be read is kept and
 // counts as none: no hash is excused for it.
 func (o *Object) note(key string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var useless *Error
 	switch {
 	case errors.As(err, &useless):
@@ -66,61 +115,55 @@ func (o *Object) note(key string, err error) error {
 	return nil
 }
 
-// keep stores the keys that are left. Those outside the table are unknown.
-func (o *Object) keep(keys map[string]json.RawMessage, known func(string) bool) error {
-	if len(keys) == 0 {
+// keep stores the values that are left.
+func (o *Object) keep(left values) error {
+	if left == nil {
 		return nil
 	}
-	for key := range keys {
-		if !known(key) {
-			o.unknown = true
-		}
-	}
-	extra, err := json.Marshal(keys) // sorts
+	extra, err := json.Marshal(left) // sorts
 	o.Extra = extra
 	return err
 }
 
-func fieldKeys[T any](fields []field[T]) func(string) bool {
-	return func(key string) bool {
-		return slices.ContainsFunc(fields, func(f field[T]) bool { return f.key == key })
-	}
-}
-
 // restoreObject applies Extra to a value whose fields and Shape were read from
 // the database, after which it is what decodeObject made of the node's answer.
-func restoreObject[T any](fields []field[T], v *T, o *Object) error {
+func restoreObject[T any](d *decoder, t *table[T], v *T, o *Object) error {
 	o.unknown, o.mismatch = false, ""
 	if o.Extra == nil {
 		return nil
 	}
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(o.Extra, &keys); err != nil {
+	if err := d.text.Parse(o.Extra); err != nil {
 		return fmt.Errorf("extra %.80s: %w", o.Extra, err)
 	}
-	for _, f := range fields {
-		if value, ok := keys[f.key]; ok {
-			_, err := f.decode(v, value)
-			if err := o.note(f.key, err); err != nil {
-				return err
-			}
-			delete(keys, f.key)
+	var values [mostFields]scan.Value
+	others, err := d.members(d.text.Root(), &t.keys, &values)
+	if err != nil {
+		return fmt.Errorf("extra: %w", err)
+	}
+	for i := range t.fields {
+		if !values[i].Is() {
+			continue
+		}
+		_, err := t.fields[i].decode(d, v, values[i])
+		if err := o.note(t.fields[i].key, err); err != nil {
+			return err
 		}
 	}
-	o.unknown = o.unknown || len(keys) > 0
+	o.unknown = o.unknown || len(others) > 0
 	return nil
 }
 
 // appendObject writes v as the node gave it: equal as JSON, with hex in lower
 // case and quantities minimal.
-func appendObject[T any](out []byte, fields []field[T], v *T, o *Object) []byte {
+func appendObject[T any](out []byte, t *table[T], v *T, o *Object) []byte {
 	var extra map[string]json.RawMessage
 	if o.Extra != nil {
 		_ = json.Unmarshal(o.Extra, &extra) // restoreObject has read it before
 	}
 	out = append(out, '{')
 	start := len(out)
-	for i, f := range fields {
+	for i := range t.fields {
+		f := &t.fields[i]
 		if _, ok := extra[f.key]; ok {
 			continue
 		}

@@ -3,7 +3,6 @@ package chain
 import (
 	"bytes"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -18,28 +17,17 @@ var (
 	errBadLength = errors.New("wrong length")
 )
 
-// hexDigits gives what follows 0x in a JSON string.
-func hexDigits(raw json.RawMessage) ([]byte, error) {
-	if len(raw) < 2 || raw[0] != '"' {
+// hexDigits gives what follows 0x in a JSON string that has no escapes.
+func hexDigits(raw []byte) ([]byte, error) {
+	if len(raw) < 4 || raw[0] != '"' || raw[1] != '0' || raw[2]|0x20 != 'x' {
 		return nil, errNotHex
 	}
-	s := []byte(raw[1 : len(raw)-1])
-	if bytes.IndexByte(s, '\\') >= 0 {
-		var unescaped string
-		if err := json.Unmarshal(raw, &unescaped); err != nil {
-			return nil, err
-		}
-		s = []byte(unescaped)
-	}
-	if len(s) < 2 || s[0] != '0' || (s[1] != 'x' && s[1] != 'X') {
-		return nil, errNotHex
-	}
-	return s[2:], nil
+	return raw[3 : len(raw)-1], nil
 }
 
 // parse256 reads a quantity: hex with or without leading zeros or, as some
 // nodes write, a bare number. hexForm is false for the latter.
-func parse256(raw json.RawMessage) (v uint256.Int, hexForm bool, err error) {
+func parse256(raw []byte) (v uint256.Int, hexForm bool, err error) {
 	if len(raw) > 0 && raw[0] >= '0' && raw[0] <= '9' {
 		if err := v.SetFromDecimal(string(raw)); err != nil {
 			return v, false, fmt.Errorf("quantity %.40s: %w", raw, err)
@@ -54,20 +42,32 @@ func parse256(raw json.RawMessage) (v uint256.Int, hexForm bool, err error) {
 	if len(digits) > 64 {
 		return v, false, fmt.Errorf("quantity %.40s: %w", raw, errTooLarge)
 	}
-	var padded [64]byte
-	copy(padded[:], "0000000000000000000000000000000000000000000000000000000000000000")
-	copy(padded[64-len(digits):], digits)
-	var b [32]byte
-	if _, err := hex.Decode(b[:], padded[:]); err != nil {
-		return v, false, fmt.Errorf("quantity %.40s: %w", raw, errNotHex)
+	ok := true
+	for i := range v {
+		word := digits[max(0, len(digits)-16):]
+		digits = digits[:len(digits)-len(word)]
+		v[i], ok = parseWord(word, ok)
 	}
-	v.SetBytes32(b[:])
+	if !ok {
+		return uint256.Int{}, false, fmt.Errorf("quantity %.40s: %w", raw, errNotHex)
+	}
 	return v, true, nil
+}
+
+// parseWord reads up to 16 digits; ok is false if it was or one is none.
+func parseWord(digits []byte, ok bool) (v uint64, _ bool) {
+	odd := byte(0)
+	for _, c := range digits {
+		digit := hexValue[c]
+		odd |= digit
+		v = v<<4 | uint64(digit)
+	}
+	return v, ok && odd < 16
 }
 
 // parse64 reads a quantity of up to 64 bits. inColumn is false if the value
 // came as a bare number or does not fit a signed column of the database.
-func parse64(raw json.RawMessage) (v uint64, inColumn bool, err error) {
+func parse64(raw []byte) (v uint64, inColumn bool, err error) {
 	if v, ok := parseSmall(raw); ok {
 		return v, true, nil
 	}
@@ -82,28 +82,30 @@ func parse64(raw json.RawMessage) (v uint64, inColumn bool, err error) {
 }
 
 // parseSmall is the quick way for "0x…" of up to 15 digits.
-func parseSmall(raw json.RawMessage) (uint64, bool) {
+func parseSmall(raw []byte) (uint64, bool) {
 	if len(raw) < 5 || len(raw) > 19 || raw[1] != '0' || raw[2] != 'x' || raw[0] != '"' {
 		return 0, false
 	}
-	v, err := strconv.ParseUint(string(raw[3:len(raw)-1]), 16, 63)
-	return v, err == nil
+	return parseWord(raw[3:len(raw)-1], true)
 }
 
-func parseBytes(raw json.RawMessage) ([]byte, error) {
+func (d *decoder) parseBytes(raw []byte) ([]byte, error) {
 	digits, err := hexDigits(raw)
 	if err != nil {
 		return nil, fmt.Errorf("data %.40s: %w", raw, err)
 	}
-	b := make([]byte, hex.DecodedLen(len(digits)))
-	if _, err := hex.Decode(b, digits); err != nil {
-		return nil, fmt.Errorf("data %.40s: %w", raw, err)
+	if len(digits)%2 != 0 {
+		return nil, fmt.Errorf("data %.40s: %w", raw, errBadLength)
+	}
+	b := d.data.take(len(digits) / 2)
+	if !decodeHex(b, digits) {
+		return nil, fmt.Errorf("data %.40s: %w", raw, errNotHex)
 	}
 	return b, nil
 }
 
 // parseFixed reads data of exactly len(into) bytes.
-func parseFixed(raw json.RawMessage, into []byte) error {
+func parseFixed(raw []byte, into []byte) error {
 	digits, err := hexDigits(raw)
 	if err != nil {
 		return fmt.Errorf("data %.40s: %w", raw, err)
@@ -111,8 +113,8 @@ func parseFixed(raw json.RawMessage, into []byte) error {
 	if len(digits) != 2*len(into) {
 		return fmt.Errorf("data %.40s: %w", raw, errBadLength)
 	}
-	if _, err := hex.Decode(into, digits); err != nil {
-		return fmt.Errorf("data %.40s: %w", raw, err)
+	if !decodeHex(into, digits) {
+		return fmt.Errorf("data %.40s: %w", raw, errNotHex)
 	}
 	return nil
 }

@@ -6,22 +6,24 @@ import "fmt"
 // database what it was when it was decoded: it reads the Extras and computes
 // the receipts' blooms that were not stored because they follow from the logs.
 func (b *Block) Restore() error {
-	if err := restoreObject(blockFields, b, &b.Object); err != nil {
+	d := newDecoder()
+	defer d.free()
+	if err := restoreObject(d, blockFields, b, &b.Object); err != nil {
 		return fmt.Errorf("block %d: %w", b.Number, err)
 	}
 	for i := range b.Uncles {
-		if err := restoreObject(uncleFields, &b.Uncles[i], &b.Uncles[i].Object); err != nil {
+		if err := restoreObject(d, uncleFields, &b.Uncles[i], &b.Uncles[i].Object); err != nil {
 			return fmt.Errorf("block %d: uncle %d: %w", b.Number, i, err)
 		}
 	}
 	for i := range b.Withdrawals {
-		if err := restoreObject(withdrawalFields, &b.Withdrawals[i], &b.Withdrawals[i].Object); err != nil {
+		if err := restoreObject(d, withdrawalFields, &b.Withdrawals[i], &b.Withdrawals[i].Object); err != nil {
 			return fmt.Errorf("block %d: withdrawal %d: %w", b.Number, i, err)
 		}
 	}
 	logs := 0
 	for i := range b.Transactions {
-		if err := b.restoreTransaction(i, logs); err != nil {
+		if err := b.restoreTransaction(d, i, logs); err != nil {
 			return fmt.Errorf("block %d: transaction %d: %w", b.Number, i, err)
 		}
 		logs += len(b.Transactions[i].Receipt.Logs)
@@ -32,23 +34,25 @@ func (b *Block) Restore() error {
 // RestoreTransaction does the same for a transaction alone, without its receipt.
 // Of the block only hash, number and timestamp are needed.
 func (b *Block) RestoreTransaction(tx *Transaction, index int) error {
-	return restoreObject(transactionFields, &transactionView{block: b, tx: tx, index: index}, &tx.Object)
+	d := newDecoder()
+	defer d.free()
+	return restoreObject(d, transactionFields, &transactionView{block: b, tx: tx, index: index}, &tx.Object)
 }
 
-func (b *Block) restoreTransaction(i, logs int) error {
+func (b *Block) restoreTransaction(d *decoder, i, logs int) error {
 	tx := &b.Transactions[i]
 	v := &transactionView{block: b, tx: tx, index: i, logs: logs}
-	if err := restoreObject(transactionFields, v, &tx.Object); err != nil {
+	if err := restoreObject(d, transactionFields, v, &tx.Object); err != nil {
 		return err
 	}
 	for j := range tx.Receipt.Logs {
 		log := &tx.Receipt.Logs[j]
 		view := &logView{transactionView: *v, log: log, logIndex: logs + j}
-		if err := restoreObject(logFields, view, &log.Object); err != nil {
+		if err := restoreObject(d, logFields, view, &log.Object); err != nil {
 			return err
 		}
 	}
-	if err := restoreObject(receiptFields, v, &tx.Receipt.Object); err != nil {
+	if err := restoreObject(d, receiptFields, v, &tx.Receipt.Object); err != nil {
 		return err
 	}
 	tx.Receipt.FillBloom()

@@ -49,18 +49,6 @@ func SplitObject(raw json.RawMessage, each func(key string, value json.RawMessag
 	return left(rest, ok, '}')
 }
 
-// elements gives the elements of an array that is valid JSON; none of null.
-func elements(raw json.RawMessage) (all []json.RawMessage, err error) {
-	if isNull(raw) {
-		return nil, nil
-	}
-	err = SplitArray(raw, func(element json.RawMessage) error {
-		all = append(all, element)
-		return nil
-	})
-	return all, err
-}
-
 func enter(raw []byte, open byte) (rest []byte, ok bool) {
 	raw = trim(raw)
 	if len(raw) == 0 || raw[0] != open {

@@ -1,13 +1,13 @@
 package chain
 
 import (
-	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
+
+	"gapless/internal/scan"
 )
 
 // The standard keys of each object. The order is part of the file format: see
@@ -43,30 +43,30 @@ var (
 	}
 
 	// What the header's hash is taken of, and the hash.
-	hashedFields = headerFields[:24:24]
+	hashedFields = tableOf(headerFields[:24])
 
-	headFields = neverOmitted(hashedFields)
+	headFields = tableOf(neverOmitted(headerFields[:24]))
 
 	// An uncle is answered like a block without transactions.
-	uncleFields = append(headerFields[:len(headerFields):len(headerFields)],
-		derived("uncles", func(_ *Header, out []byte) []byte { return append(out, "[]"...) }))
+	uncleFields = tableOf(headerFields, []field[Header]{derivedText[Header]("uncles", "[]")})
 
 	// A header is read from answers that have the rest of the block too.
-	headerOnlyFields = append(headerFields[:len(headerFields):len(headerFields)],
-		ignored[Header]("transactions"), ignored[Header]("uncles"), ignored[Header]("withdrawals"))
+	headerOnlyFields = tableOf(headerFields, []field[Header]{
+		ignored[Header]("transactions"), ignored[Header]("uncles"), ignored[Header]("withdrawals"),
+	})
 
 	// The lists inside a block have values of their own; these entries hold
 	// what is given for them.
-	blockFields = append(lift(headerFields, func(b *Block) *Header { return &b.Header }),
-		field[Block]{key: "transactions", decode: decodeTransactions, encode: (*Block).appendTransactions},
-		field[Block]{key: "uncles", decode: decodeUncleHashes, encode: func(b *Block, out []byte) []byte { return appendHashes(out, b.UncleHashes) }},
-		field[Block]{key: "withdrawals", nillable: true, omitted: true, decode: decodeWithdrawals, encode: (*Block).appendWithdrawals},
-	)
+	blockFields = tableOf(lift(headerFields, func(b *Block) *Header { return &b.Header }), []field[Block]{
+		{key: "transactions", decode: decodeTransactions, encode: (*Block).appendTransactions},
+		{key: "uncles", decode: decodeUncleHashes, encode: func(b *Block, out []byte) []byte { return appendHashes(out, b.UncleHashes) }},
+		{key: "withdrawals", nillable: true, omitted: true, decode: decodeWithdrawals, encode: (*Block).appendWithdrawals},
+	})
 
 	// blockFieldsHashes is blockFields with hashes for the transactions.
 	blockFieldsHashes = withTransactions(blockFields, (*Block).appendTransactionHashes)
 
-	transactionFields = slices.Concat(lift([]field[Transaction]{
+	transactionFields = tableOf(lift([]field[Transaction]{
 		fixed("hash", func(t *Transaction) []byte { return t.Hash[:] }),
 		quantity("type", func(t *Transaction) *uint64 { return &t.Type }),
 		fixed("from", func(t *Transaction) []byte { return t.From[:] }),
@@ -90,13 +90,13 @@ var (
 		quantity256("s", func(t *Transaction) *uint256.Int { return &t.S }),
 		optionalQuantity("yParity", func(t *Transaction) **uint64 { return &t.YParity }),
 	}, (*transactionView).transaction), []field[transactionView]{
-		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
-		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
-		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }),
-		derived("transactionIndex", func(v *transactionView, out []byte) []byte { return append64(out, uint64(v.index)) }),
+		derivedBytes("blockHash", func(v *transactionView) []byte { return v.block.Hash[:] }),
+		derivedQuantity("blockNumber", func(v *transactionView) uint64 { return v.block.Number }),
+		derivedQuantity("blockTimestamp", func(v *transactionView) uint64 { return v.block.Timestamp }),
+		derivedQuantity("transactionIndex", func(v *transactionView) uint64 { return uint64(v.index) }),
 	}, depositFields)
 
-	receiptFields = slices.Concat(lift([]field[Receipt]{
+	receiptFields = tableOf(lift([]field[Receipt]{
 		optionalQuantity("status", func(r *Receipt) **uint64 { return &r.Status }),
 		optionalHash("root", func(r *Receipt) **common.Hash { return &r.Root }),
 		quantity("cumulativeGasUsed", func(r *Receipt) *uint64 { return &r.CumulativeGasUsed }),
@@ -108,50 +108,50 @@ var (
 		{key: "logsBloom", decode: decodeReceiptBloom, encode: (*Receipt).appendBloom},
 	}, (*transactionView).receipt), []field[transactionView]{
 		{key: "logs", decode: decodeLogs, encode: (*transactionView).appendLogs},
-		derived("blockHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
-		derived("blockNumber", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Number) }),
-		derived("transactionHash", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
-		derived("transactionIndex", func(v *transactionView, out []byte) []byte { return append64(out, uint64(v.index)) }),
-		derived("from", func(v *transactionView, out []byte) []byte { return appendBytes(out, v.tx.From[:]) }),
-		derived("to", (*transactionView).appendTo),
-		derived("type", func(v *transactionView, out []byte) []byte { return append64(out, v.tx.Type) }),
-		derived("blockTimestamp", func(v *transactionView, out []byte) []byte { return append64(out, v.block.Timestamp) }).omitNil(), // anvil
+		derivedBytes("blockHash", func(v *transactionView) []byte { return v.block.Hash[:] }),
+		derivedQuantity("blockNumber", func(v *transactionView) uint64 { return v.block.Number }),
+		derivedBytes("transactionHash", func(v *transactionView) []byte { return v.tx.Hash[:] }),
+		derivedQuantity("transactionIndex", func(v *transactionView) uint64 { return uint64(v.index) }),
+		derivedBytes("from", func(v *transactionView) []byte { return v.tx.From[:] }),
+		derivedTo(),
+		derivedQuantity("type", func(v *transactionView) uint64 { return v.tx.Type }),
+		derivedQuantity("blockTimestamp", func(v *transactionView) uint64 { return v.block.Timestamp }).omitNil(), // anvil
 	}, depositReceiptFields, rollupReceiptFields)
 
-	logFields = append(lift([]field[Log]{
+	logFields = tableOf(lift([]field[Log]{
 		fixed("address", func(l *Log) []byte { return l.Address[:] }),
 		topics("topics", func(l *Log) *[]common.Hash { return &l.Topics }),
 		data("data", func(l *Log) *[]byte { return &l.Data }),
-	}, func(v *logView) *Log { return v.log }),
-		derived("blockHash", func(v *logView, out []byte) []byte { return appendBytes(out, v.block.Hash[:]) }),
-		derived("blockNumber", func(v *logView, out []byte) []byte { return append64(out, v.block.Number) }),
-		derived("blockTimestamp", func(v *logView, out []byte) []byte { return append64(out, v.block.Timestamp) }),
-		derived("transactionHash", func(v *logView, out []byte) []byte { return appendBytes(out, v.tx.Hash[:]) }),
-		derived("transactionIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.index)) }),
-		derived("logIndex", func(v *logView, out []byte) []byte { return append64(out, uint64(v.logIndex)) }),
-		derived("removed", func(v *logView, out []byte) []byte { return strconv.AppendBool(out, v.removed) }),
-	)
+	}, func(v *logView) *Log { return v.log }), []field[logView]{
+		derivedBytes("blockHash", func(v *logView) []byte { return v.block.Hash[:] }),
+		derivedQuantity("blockNumber", func(v *logView) uint64 { return v.block.Number }),
+		derivedQuantity("blockTimestamp", func(v *logView) uint64 { return v.block.Timestamp }),
+		derivedBytes("transactionHash", func(v *logView) []byte { return v.tx.Hash[:] }),
+		derivedQuantity("transactionIndex", func(v *logView) uint64 { return uint64(v.index) }),
+		derivedQuantity("logIndex", func(v *logView) uint64 { return uint64(v.logIndex) }),
+		derivedBool("removed", func(v *logView) bool { return v.removed }),
+	})
 
-	withdrawalFields = []field[Withdrawal]{
+	withdrawalFields = tableOf([]field[Withdrawal]{
 		quantity("index", func(w *Withdrawal) *uint64 { return &w.Index }),
 		quantity("validatorIndex", func(w *Withdrawal) *uint64 { return &w.ValidatorIndex }),
 		fixed("address", func(w *Withdrawal) []byte { return w.Address[:] }),
 		quantity("amount", func(w *Withdrawal) *uint64 { return &w.Amount }),
-	}
+	})
 
-	accessTupleFields = []field[AccessTuple]{
+	accessTupleFields = tableOf([]field[AccessTuple]{
 		fixed("address", func(t *AccessTuple) []byte { return t.Address[:] }),
 		topics("storageKeys", func(t *AccessTuple) *[]common.Hash { return &t.StorageKeys }),
-	}
+	})
 
-	authorizationFields = []field[Authorization]{
+	authorizationFields = tableOf([]field[Authorization]{
 		quantity256("chainId", func(a *Authorization) *uint256.Int { return &a.ChainID }),
 		fixed("address", func(a *Authorization) []byte { return a.Address[:] }),
 		quantity("nonce", func(a *Authorization) *uint64 { return &a.Nonce }),
 		quantity("yParity", func(a *Authorization) *uint64 { return &a.YParity }),
 		quantity256("r", func(a *Authorization) *uint256.Int { return &a.R }),
 		quantity256("s", func(a *Authorization) *uint256.Int { return &a.S }),
-	}
+	})
 )
 
 // A transactionView is a transaction with the block around it, from which its
@@ -174,15 +174,8 @@ type logView struct {
 	removed  bool
 }
 
-func (v *transactionView) appendTo(out []byte) []byte {
-	if v.tx.To == nil {
-		return append(out, "null"...)
-	}
-	return appendBytes(out, v.tx.To[:])
-}
-
 func ignored[T any](key string) field[T] {
-	return field[T]{key: key, decode: func(*T, json.RawMessage) (bool, error) { return true, nil }}
+	return field[T]{key: key, decode: func(*decoder, *T, scan.Value) (bool, error) { return true, nil }}
 }
 
 // topics is an array of hashes that is always there.
@@ -194,10 +187,10 @@ func topics[T any](key string, at func(*T) *[]common.Hash) field[T] {
 }
 
 // list is an array of plain objects inside a transaction; nil if absent.
-func list[T, E any](key string, fields []field[E], at func(*T) *[]E) field[T] {
+func list[T, E any](key string, fields *table[E], at func(*T) *[]E) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
-		decode: func(t *T, raw json.RawMessage) (bool, error) {
-			items, exact, err := parseList(raw, fields)
+		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
+			items, exact, err := parseList(d, value, fields)
 			if err == nil || errors.Is(err, errUnknownKey) {
 				*at(t) = items
 			}
@@ -217,16 +210,17 @@ var errUnknownKey = errors.New("unknown key or value in a list")
 
 // parseList reads an array of objects. exact is false if one of them has more
 // or less than its standard keys. With [errUnknownKey] it gives the items too.
-func parseList[E any](raw json.RawMessage, fields []field[E]) (items []E, exact bool, err error) {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil {
+func parseList[E any](d *decoder, list scan.Value, fields *table[E]) (items []E, exact bool, err error) {
+	found, err := d.elements(list)
+	if err != nil {
 		return nil, false, err
 	}
-	items, exact = make([]E, len(elements)), true
+	defer d.drop(found)
+	items, exact = make([]E, len(found)), true
 	var unknown error
-	for i, element := range elements {
+	for i, element := range found {
 		var o Object
-		if err := decodeObject(element, fields, &items[i], &o); err != nil {
+		if err := decodeObject(d, element, fields, &items[i], &o); err != nil {
 			return nil, false, err
 		}
 		if o.Shape != 0 || o.Extra != nil {
@@ -239,7 +233,7 @@ func parseList[E any](raw json.RawMessage, fields []field[E]) (items []E, exact 
 	return items, exact, unknown
 }
 
-func appendList[E any](out []byte, fields []field[E], items []E) []byte {
+func appendList[E any](out []byte, fields *table[E], items []E) []byte {
 	out = append(out, '[')
 	for i := range items {
 		if i > 0 {
@@ -251,14 +245,14 @@ func appendList[E any](out []byte, fields []field[E], items []E) []byte {
 }
 
 // withTransactions gives the table with another form of the transactions.
-func withTransactions(fields []field[Block], encode func(*Block, []byte) []byte) []field[Block] {
-	changed := slices.Clone(fields)
+func withTransactions(t *table[Block], encode func(*Block, []byte) []byte) *table[Block] {
+	changed := slices.Clone(t.fields)
 	for i := range changed {
 		if changed[i].key == "transactions" {
 			changed[i].encode = encode
 		}
 	}
-	return changed
+	return tableOf(changed)
 }
 
 // neverOmitted gives the table with null for values that are nil.
