@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"gapless/internal/chain"
+	"gapless/internal/scan"
 )
 
 // A call is one JSON-RPC call and, once it was made, its result or error.
@@ -66,26 +66,25 @@ var errNotJSON = errors.New("answer is not JSON-RPC")
 // Answers come in any order, with ids as numbers or strings; those to nobody's
 // id are left out. A batch that is answered by one error is a *refusedError.
 func parseAnswer(body []byte, n int) ([]response, error) {
-	if !json.Valid(body) {
+	var text scan.Text
+	if text.Parse(body) != nil {
 		return nil, errNotJSON
 	}
-	if !isBatch(body) {
-		m, err := parseMessage(body)
-		if err != nil {
-			return nil, err
+	items, ok := text.Array(text.Root())
+	if !ok {
+		m, ok := readMessage(&text, text.Root())
+		if !ok {
+			return nil, errNotJSON
 		}
 		return single(&m, n)
 	}
-	var messages []message
-	if chain.SplitArray(body, func(element json.RawMessage) error {
-		if string(element) == "null" {
-			return nil
+	messages := make([]message, 0, n)
+	for items.Next() {
+		m, ok := readMessage(&text, items.Item)
+		if !ok && string(text.Raw(items.Item)) != "null" {
+			return nil, errNotJSON
 		}
-		m, err := parseMessage(element)
 		messages = append(messages, m)
-		return err
-	}) != nil {
-		return nil, errNotJSON
 	}
 	if len(messages) == 1 && n > 1 {
 		return single(&messages[0], n)
@@ -93,26 +92,24 @@ func parseAnswer(body []byte, n int) ([]response, error) {
 	return pair(messages, n), nil
 }
 
-// A message is a response as it comes. Its parts are parts of the answer: a
-// large one is in memory once.
-type message struct{ ID, Result, Error json.RawMessage }
+// A message is a response as it comes. What is in it is part of the body.
+type message struct{ id, result, failure json.RawMessage }
 
-func parseMessage(raw json.RawMessage) (m message, _ error) {
-	err := chain.SplitObject(raw, func(key string, value json.RawMessage) error {
-		switch key {
+// readMessage reads an object, whose keys may be in any order.
+func readMessage(text *scan.Text, v scan.Value) (m message, ok bool) {
+	members, ok := text.Object(v)
+	for members.Next() {
+		raw := text.Raw(members.Value)
+		switch string(members.Key) {
 		case "id":
-			m.ID = value
+			m.id = raw
 		case "result":
-			m.Result = value
+			m.result = raw
 		case "error":
-			m.Error = value
+			m.failure = raw
 		}
-		return nil
-	})
-	if err != nil {
-		return m, errNotJSON
 	}
-	return m, nil
+	return m, ok
 }
 
 // single reads the only answer to n calls.
@@ -147,21 +144,21 @@ func pair(messages []message, n int) []response {
 
 // index gives the call that the message answers.
 func (m *message) index(n int) (int, bool) {
-	id, err := strconv.Atoi(strings.Trim(string(m.ID), `"`))
+	id, err := strconv.Atoi(strings.Trim(string(m.id), `"`))
 	return id - 1, err == nil && id >= 1 && id <= n
 }
 
 func (m *message) response() response {
-	if m.Error == nil || string(m.Error) == "null" {
-		return response{result: m.Result}
+	if m.failure == nil || string(m.failure) == "null" {
+		return response{result: m.result}
 	}
 	var e struct {
 		Code    json.Number     `json:"code"`
 		Message string          `json:"message"`
 		Data    json.RawMessage `json:"data"`
 	}
-	if err := json.Unmarshal(m.Error, &e); err != nil {
-		return response{failure: &rpcError{Message: string(m.Error)}}
+	if err := json.Unmarshal(m.failure, &e); err != nil {
+		return response{failure: &rpcError{Message: string(m.failure)}}
 	}
 	code, err := strconv.Atoi(e.Code.String())
 	if err != nil {

@@ -1,11 +1,14 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
 	"testing"
 	"time"
+
+	"gapless/internal/node/devchain"
 )
 
 func TestParseAnswer(t *testing.T) {
@@ -31,6 +34,11 @@ func TestParseAnswer(t *testing.T) {
 		{"only one answered", `[{"id":2,"result":"b"}]`, 2, ` <nil>, "b" <nil>`},
 		{"empty array", `[]`, 2, " <nil>,  <nil>"},
 		{"array of null", `[null,null]`, 2, " <nil>,  <nil>"},
+		{"result before id, and other keys", `[{"result":"a","extra":[{"id":2}],"id":1,"jsonrpc":"2.0"},{"result":{"id":1},"id":2}]`, 2, `"a" <nil>, {"id":1} <nil>`},
+		{"twice in one answer", `{"id":7,"result":"0x1","result":"0x2","id":1}`, 1, `"0x2" <nil>`},
+		{"escaped key", `{"\u0069d":1,"result":"0x1"}`, 1, `"0x1" <nil>`},
+		{"array of numbers", `[1,2]`, 2, "answer is not JSON-RPC"},
+		{"something after it", `{"id":1,"result":"0x1"} {}`, 1, "answer is not JSON-RPC"},
 		{"truncated", `[{"id":1,"result":"a"},`, 2, "answer is not JSON-RPC"},
 		{"page", `<html>`, 2, "answer is not JSON-RPC"},
 		{"nothing", ``, 1, "answer is not JSON-RPC"},
@@ -79,6 +87,25 @@ func FuzzParseAnswer(f *testing.F) {
 			t.Fatalf("refused %d calls by %v", n, refused)
 		}
 	})
+}
+
+// A batch of blocks of 10 transactions with their receipts.
+func BenchmarkParseAnswer(b *testing.B) {
+	var body bytes.Buffer
+	c := devchain.Build(devchain.Spec{Blocks: 50, Transactions: 10, Logs: 1})
+	for i, raw := range c.Blocks[1:] {
+		fmt.Fprintf(&body, `,{"jsonrpc":"2.0","id":%d,"result":%s},{"jsonrpc":"2.0","id":%d,"result":%s}`, 2*i+1, raw.Block, 2*i+2, raw.Receipts)
+	}
+	body.WriteByte(']')
+	body.Bytes()[0] = '['
+	b.SetBytes(int64(body.Len()))
+	b.ReportAllocs()
+	for b.Loop() {
+		responses, err := parseAnswer(body.Bytes(), 100)
+		if err != nil || !responses[99].is() {
+			b.Fatal(err)
+		}
+	}
 }
 
 func TestRetryAfter(t *testing.T) {

@@ -20,6 +20,9 @@ func (t *Text) Parse(text []byte) error {
 	if len(text) > math.MaxInt32 {
 		return errors.New("JSON of more than 2 GB")
 	}
+	if t.strings == nil {
+		t.strings = make([]int32, 0, len(text)/24)
+	}
 	p := parser{Text{bytes: text, plain: isPlain(text), nodes: t.nodes[:0], strings: t.strings[:0]}}
 	end := p.value(space(text, 0), 0)
 	*t = p.Text
