@@ -16,10 +16,10 @@ const gasPerBlob = 1 << 17
 // hardhat without the envelopes of typed transactions.
 func (v *verifier) contents() (found finding) {
 	for i := range v.b.Withdrawals {
-		found = found.or(contradiction(&v.b.Withdrawals[i].Object, "withdrawal", i))
+		found = found.or(contradiction(&v.b.Withdrawals[i].Object, "withdrawal %d", i))
 	}
 	for i := range v.b.Uncles {
-		found = found.or(contradiction(&v.b.Uncles[i].Object, "uncle", i))
+		found = found.or(contradiction(&v.b.Uncles[i].Object, "uncle %d", i))
 	}
 	if v.b.isRollup() {
 		found = found.or(v.daFootprint())
@@ -28,17 +28,21 @@ func (v *verifier) contents() (found finding) {
 }
 
 // contradiction tells of a derived key that contradicts the block.
-func contradiction(o *Object, what string, i int) finding {
+func contradiction(o *Object, what string, at ...int) finding {
 	if o.mismatch == "" {
 		return finding{}
 	}
-	return finding{fmt.Sprintf("%s %d: %s contradicts the block", what, i, o.mismatch), o.unknown}
+	places := make([]any, len(at))
+	for i := range at {
+		places[i] = at[i]
+	}
+	return finding{fmt.Sprintf(what, places...) + ": " + o.mismatch + " contradicts the block", o.unknown}
 }
 
 func (v *verifier) transactionContents(i int, tx *Transaction) finding {
-	found := contradiction(&tx.Object, "transaction", i).or(contradiction(&tx.Receipt.Object, "receipt", i))
+	found := contradiction(&tx.Object, "transaction %d", i).or(contradiction(&tx.Receipt.Object, "receipt %d", i))
 	for j := range tx.Receipt.Logs {
-		found = found.or(contradiction(&tx.Receipt.Logs[j].Object, fmt.Sprintf("receipt %d, log", i), j))
+		found = found.or(contradiction(&tx.Receipt.Logs[j].Object, "receipt %d, log %d", i, j))
 	}
 	before := uint64(0)
 	if i > 0 {

@@ -2,7 +2,7 @@ package chain
 
 import "github.com/ethereum/go-ethereum/common"
 
-var ListRoot = listRoot
+func ListRoot(values [][]byte) common.Hash { return new(listTrie).root(values) }
 
 func (t *Transaction) Sender() (common.Address, bool) { return t.sender() }
 

@@ -45,17 +45,7 @@ func (h *Header) writeTo(w rlp.EncoderBuffer) {
 
 // writeForkFields writes what forks added, in the order of the forks.
 func (h *Header) writeForkFields(w rlp.EncoderBuffer) {
-	added := []func() bool{
-		func() bool { return writeOptional256(w, h.BaseFeePerGas) },
-		func() bool { return writeOptionalHash(w, h.WithdrawalsRoot) },
-		func() bool { return writeOptional64(w, h.BlobGasUsed) },
-		func() bool { return writeOptional64(w, h.ExcessBlobGas) },
-		func() bool { return writeOptionalHash(w, h.ParentBeaconBlockRoot) },
-		func() bool { return writeOptionalHash(w, h.RequestsHash) },
-		func() bool { return writeOptionalHash(w, h.BlockAccessListHash) },
-		func() bool { return writeOptional64(w, h.SlotNumber) },
-	}
-	present := []bool{
+	present := [...]bool{
 		h.BaseFeePerGas != nil, h.WithdrawalsRoot != nil, h.BlobGasUsed != nil, h.ExcessBlobGas != nil,
 		h.ParentBeaconBlockRoot != nil, h.RequestsHash != nil, h.BlockAccessListHash != nil, h.SlotNumber != nil,
 	}
@@ -63,11 +53,32 @@ func (h *Header) writeForkFields(w rlp.EncoderBuffer) {
 	for last >= 0 && !present[last] {
 		last--
 	}
-	for _, write := range added[:last+1] {
-		if !write() {
+	for i := range last + 1 {
+		if !h.writeForkField(w, i) {
 			w.WriteBytes(nil)
 		}
 	}
+}
+
+// writeForkField writes one of them, if it is there.
+func (h *Header) writeForkField(w rlp.EncoderBuffer, i int) bool {
+	switch i {
+	case 0:
+		return writeOptional256(w, h.BaseFeePerGas)
+	case 1:
+		return writeOptionalHash(w, h.WithdrawalsRoot)
+	case 2:
+		return writeOptional64(w, h.BlobGasUsed)
+	case 3:
+		return writeOptional64(w, h.ExcessBlobGas)
+	case 4:
+		return writeOptionalHash(w, h.ParentBeaconBlockRoot)
+	case 5:
+		return writeOptionalHash(w, h.RequestsHash)
+	case 6:
+		return writeOptionalHash(w, h.BlockAccessListHash)
+	}
+	return writeOptional64(w, h.SlotNumber)
 }
 
 func writeOptional64(w rlp.EncoderBuffer, v *uint64) bool {

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"math/bits"
 	"strings"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/crypto"
 )
 
 // A Check is a set of things that Verify recomputes from a block's data. The
@@ -117,8 +117,9 @@ func (l Level) Accept(v Verdict) error {
 // verdict. A check is first computed from the fields that are known: if it
 // matches, it has passed whatever else the block has.
 func Verify(b *Block, checks Check) Verdict {
-	v := verifier{b: b}
-	v.survey()
+	v := verifiers.Get().(*verifier)
+	defer verifiers.Put(v)
+	v.begin(b)
 	for _, c := range []struct {
 		check Check
 		make  func() finding
@@ -138,7 +139,8 @@ func Verify(b *Block, checks Check) Verdict {
 		}
 	}
 	b.Verdict = v.verdict
-	return v.verdict
+	v.b = nil
+	return b.Verdict
 }
 
 // A finding is why a check does not pass, in words; none if it passes.
@@ -185,18 +187,57 @@ type verifier struct {
 	oddTransaction, oddReceipt                              []bool
 	oddTransactions, oddReceipts, oddWithdrawals, oddUncles bool // any of them
 	unknownTypes                                            bool
+
+	scratch
+}
+
+// A scratch is what a verifier keeps for the next block: memory, and a memory
+// of blooms. It changes no verdict.
+type scratch struct {
+	trie    listTrie
+	bloomer bloomer
+	data    []byte   // encodings of what is in the block
+	parts   [][]byte // those of receipts or withdrawals
+}
+
+// verifiers are not in use. There are as many as blocks are verified at once.
+var verifiers = sync.Pool{New: func() any { return new(verifier) }}
+
+// computeBloom gives the bloom of the receipt's logs.
+func (r *Receipt) computeBloom() (b Bloom) {
+	v := verifiers.Get().(*verifier)
+	defer verifiers.Put(v)
+	v.bloomer.add(&b, r)
+	return b
+}
+
+// begin forgets the block before and looks through the next.
+func (v *verifier) begin(b *Block) {
+	n := len(b.Transactions)
+	v.b, v.verdict = b, Verdict{}
+	v.encoded, v.blooms = zeros(v.encoded, n), zeros(v.blooms, n)
+	v.oddTransaction, v.oddReceipt = zeros(v.oddTransaction, n), zeros(v.oddReceipt, n)
+	v.oddTransactions, v.oddReceipts, v.oddWithdrawals, v.oddUncles, v.unknownTypes = false, false, false, false, false
+	v.data = v.data[:0]
+	v.survey()
+}
+
+// zeros gives n zero values, in the memory of others if there is enough.
+func zeros[T any](others []T, n int) []T {
+	if n > cap(others) {
+		return make([]T, n)
+	}
+	clear(others[:n])
+	return others[:n]
 }
 
 func (v *verifier) survey() {
-	n := len(v.b.Transactions)
-	v.encoded, v.blooms = make([][]byte, n), make([]Bloom, n)
-	v.oddTransaction, v.oddReceipt = make([]bool, n), make([]bool, n)
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
 		if tx.known() {
-			v.encoded[i] = tx.appendConsensus(nil)
+			v.encoded[i] = v.encode(tx.appendConsensus)
 		}
-		v.blooms[i] = tx.Receipt.computeBloom()
+		v.bloomer.add(&v.blooms[i], &tx.Receipt)
 		v.unknownTypes = v.unknownTypes || !tx.known()
 		v.oddTransaction[i] = tx.unknown || !tx.known()
 		v.oddReceipt[i] = tx.Receipt.unknown || !tx.known()
@@ -212,6 +253,13 @@ func (v *verifier) survey() {
 	for i := range v.b.Uncles {
 		v.oddUncles = v.oddUncles || v.b.Uncles[i].unknown
 	}
+}
+
+// encode gives what is appended. It stays what it is until the next block.
+func (v *verifier) encode(appended func([]byte) []byte) []byte {
+	first := len(v.data)
+	v.data = appended(v.data)
+	return v.data[first:len(v.data):len(v.data)]
 }
 
 // eachTransaction gives the first finding of check that proves something, or
@@ -241,16 +289,16 @@ func (v *verifier) transactionsRoot() finding {
 	if v.unknownTypes {
 		return finding{"transaction of an unknown type", true}
 	}
-	return finding{differs("transactions root", listRoot(v.encoded), v.b.TransactionsRoot), v.oddTransactions}
+	return finding{differs("transactions root", v.trie.root(v.encoded), v.b.TransactionsRoot), v.oddTransactions}
 }
 
 func (v *verifier) receiptsRoot() finding {
-	encoded := make([][]byte, len(v.b.Transactions))
+	v.parts = zeros(v.parts, len(v.b.Transactions))
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
-		encoded[i] = tx.Receipt.appendConsensus(nil, tx.Type, &v.blooms[i])
+		v.parts[i] = v.encode(func(out []byte) []byte { return tx.Receipt.appendConsensus(out, tx.Type, &v.blooms[i]) })
 	}
-	return finding{differs("receipts root", listRoot(encoded), v.b.ReceiptsRoot), v.oddReceipts}
+	return finding{differs("receipts root", v.trie.root(v.parts), v.b.ReceiptsRoot), v.oddReceipts}
 }
 
 func (v *verifier) withdrawalsRoot() finding {
@@ -263,11 +311,11 @@ func (v *verifier) withdrawalsRoot() finding {
 	if len(v.b.Withdrawals) == 0 && v.b.stateWithdrawals() {
 		return finding{}
 	}
-	encoded := make([][]byte, len(v.b.Withdrawals))
+	v.parts = zeros(v.parts, len(v.b.Withdrawals))
 	for i := range v.b.Withdrawals {
-		encoded[i] = v.b.Withdrawals[i].appendRLP(nil)
+		v.parts[i] = v.encode(v.b.Withdrawals[i].appendRLP)
 	}
-	return finding{differs("withdrawals root", listRoot(encoded), *v.b.WithdrawalsRoot), v.oddWithdrawals}
+	return finding{differs("withdrawals root", v.trie.root(v.parts), *v.b.WithdrawalsRoot), v.oddWithdrawals}
 }
 
 func (v *verifier) unclesHash() (found finding) {
@@ -304,7 +352,7 @@ func (v *verifier) transactionHashes() finding {
 		if !tx.known() {
 			return finding{"transaction of an unknown type", true}
 		}
-		return finding{differs("transaction hash", crypto.Keccak256Hash(v.encoded[i]), tx.Hash), v.oddTransaction[i]}
+		return finding{differs("transaction hash", v.trie.hash(v.encoded[i]), tx.Hash), v.oddTransaction[i]}
 	})
 }
 
