@@ -207,6 +207,8 @@ func TestProblems(t *testing.T) {
 		{"no range", "POST", "/api/v1/retry", `{"first":5,"last":3}`, auth, 400, "from 5 to 3"},
 		{"half a range", "POST", "/api/v1/retry", `{"last":3}`, auth, 400, "without first"},
 		{"long body", "POST", "/api/v1/skip", `{"reason":"` + strings.Repeat("x", 70_000) + `"}`, auth, 413, "65536 bytes"},
+		{"complete without the token", "POST", "/api/v1/complete", `{}`, nil, 403, "needs the token"},
+		{"too many to complete", "POST", "/api/v1/complete", `{"blocks":[` + strings.Repeat("1,", 64) + `1]}`, auth, 400, "64 numbers"},
 		{"no block", "POST", "/api/v1/skip", `{"reason":"x"}`, auth, 400, "block"},
 		{"no reason", "POST", "/api/v1/skip", `{"block":10,"reason":" "}`, auth, 400, "reason"},
 		{"not missing", "POST", "/api/v1/skip", `{"block":11,"reason":"x"}`, auth, 404, "block 11 is not missing"},

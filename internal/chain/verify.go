@@ -72,6 +72,9 @@ type Verdict struct {
 // Verified reports whether all the checks that were made have passed.
 func (v Verdict) Verified() bool { return v.Failed|v.NotComputable == 0 }
 
+// Missing gives the checks that were not made.
+func (v Verdict) Missing() Check { return AllChecks &^ (v.Passed | v.NotComputable | v.Failed) }
+
 // A Level says which verdicts are good enough to store a block.
 type Level string
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -114,4 +115,30 @@ func TestAudit(t *testing.T) {
 	eventually(t, "the holes are filled", func() bool { return strings.Count(p.stderr.String(), "missing block recovered") == 3 })
 	p.stop()
 	mustGapless(t, "verify", "--db", db)
+}
+
+// What was left out while catching up is made later: by the process that has
+// the file, or on the file itself.
+func TestComplete(t *testing.T) {
+	t.Parallel()
+	for _, running := range []bool{true, false} {
+		_, url := serve(t, 200)
+		db := filepath.Join(t.TempDir(), "gapless.db")
+		mustGapless(t, "run", "--db", db, "--rpc", url, "--listen", "off", "--until", "200")
+		if out := mustGapless(t, "verify", "--db", db); !strings.Contains(out, "a check that was made only now") {
+			t.Fatalf("nothing to complete:\n%s", out)
+		}
+		if running {
+			_, page := follow(t, db, url)
+			reaches(t, page, 201, 0)
+		}
+		code, _, stderr := gapless(t, "verify", "--db", db, "--complete")
+		if code != exitDone || !strings.Contains(stderr, "blocks are complete now") {
+			t.Errorf("exit %d: %s", code, stderr)
+		}
+		out := mustGapless(t, "verify", "--db", db, "--json")
+		if !strings.Contains(out, `"incomplete": 0,`) {
+			t.Errorf("still incomplete: %s", out)
+		}
+	}
 }

@@ -16,9 +16,9 @@ import (
 const verifyUsage = `
 Prove from the file alone that it keeps its promises: every block is there or known to be missing,
 each with all that is in it, each the parent of the next, and every hash, root and sender
-computed again from the data. Writes nothing, unless told to repair; works beside a running
-gapless run. Exit code 4 if anything is wrong; after a repair 0 if it is not any more, and 3 if
-blocks are still missing.
+computed again from the data. Writes nothing, unless told to repair or complete; works beside a
+running gapless run. Exit code 4 if anything is wrong; after a repair 0 if it is not any more, and 3
+if blocks are still missing.
 
 usage: gapless verify [flags]
 
@@ -31,16 +31,18 @@ usage: gapless verify [flags]
   --rpc URL        a node for that, as for gapless run (http://127.0.0.1:8545)
   --rpc-header H   'Name: value' to send to it
   --rpc-file FILE  nodes, one URL a line
+  --complete       keep with each block that all checks were made of it: far below the head, gapless
+                   run leaves the senders out
   --json           print JSON
 `
 
 func (a *app) verifyCommand() *cobra.Command {
 	var db string
 	var between between
-	var asJSON, repair bool
+	var asJSON, repair, complete bool
 	var nodes nodeFlags
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
-		v := verification{out: a.stdout, json: asJSON, progress: newConsole(a.stderr)}
+		v := verification{out: a.stdout, json: asJSON, complete: complete, progress: newConsole(a.stderr)}
 		var err error
 		if v.from, v.to, err = between.bounds(); err != nil {
 			return err
@@ -50,19 +52,21 @@ func (a *app) verifyCommand() *cobra.Command {
 			return err
 		}
 		err = v.file(ctx, db)
+		completed := a.complete(ctx, db, v.incomplete)
 		if !repair || len(v.wrong) == 0 {
-			return err
+			return errors.Join(err, completed)
 		}
 		repaired := a.repair(ctx, o, v.wrong)
 		if v.broken[store.Sound] > 0 {
-			return errors.Join(err, repaired) // SQLite's own faults are not to be repaired
+			return errors.Join(err, completed, repaired) // SQLite's own faults are not to be repaired
 		}
-		return repaired
+		return errors.Join(repaired, completed)
 	})
 	dbFlag(c.Flags(), &db)
 	nodes.register(c.Flags())
 	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isNodeFlag) }
 	c.Flags().BoolVar(&repair, "repair", false, "")
+	c.Flags().BoolVar(&complete, "complete", false, "")
 	between.flags(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "")
 	return c
@@ -73,11 +77,14 @@ type verification struct {
 	from, to *uint64
 	out      io.Writer
 	json     bool
+	complete bool // ask for incomplete
 	progress *console
 
 	faults []fault        // for the JSON
 	broken map[string]int // faults by promise
 	wrong  []uint64       // blocks with faults, in order, each once
+
+	incomplete []uint64 // blocks without faults of which not all checks were made before
 }
 
 // A fault is a promise that is not kept, as JSON.
@@ -111,6 +118,9 @@ func (v *verification) file(ctx context.Context, db string) error {
 
 func (v *verification) check(ctx context.Context, r *store.Reader) (store.Checked, error) {
 	c := store.Checker{From: v.from, To: v.to, Fault: v.found}
+	if v.complete {
+		c.Incomplete = func(number uint64) { v.incomplete = append(v.incomplete, number) }
+	}
 	if v.progress.terminal {
 		c.Progress = func(done, total uint64) {
 			v.progress.progress("checked %s of %s", thousands(done), count(total, "block"))
@@ -158,6 +168,9 @@ func (v *verification) print(done store.Checked) {
 	if done.NotComputable > 0 {
 		v.line("", "%s a check that can't be computed here, as the file says", have(done.NotComputable, "block"))
 	}
+	if done.Incomplete > 0 && !v.complete {
+		v.line("", "%s a check that was made only now: --complete keeps that", have(done.Incomplete, "block"))
+	}
 	if done.KnownWrong > 0 {
 		v.line("", "%s stored although wrong, as the file says", are(int(done.KnownWrong), "block"))
 	}
@@ -184,13 +197,15 @@ type verified struct {
 	Links         uint64  `json:"links"`
 	NotComputable uint64  `json:"not_computable"`
 	KnownWrong    uint64  `json:"known_wrong"`
+	Incomplete    uint64  `json:"incomplete"` // blocks that have a check that was made only now
 	Faults        []fault `json:"faults"`
 }
 
 func (v *verification) printJSON(done store.Checked) error {
 	doc := verified{
 		Blocks: done.Blocks, Missing: done.Missing, Transactions: done.Transactions, Logs: done.Logs, Links: done.Links,
-		NotComputable: done.NotComputable, KnownWrong: done.KnownWrong, Faults: v.faults,
+		NotComputable: done.NotComputable, KnownWrong: done.KnownWrong,
+		Incomplete: done.Incomplete, Faults: v.faults,
 	}
 	if doc.Faults == nil {
 		doc.Faults = []fault{}

@@ -38,6 +38,7 @@ type Checked struct {
 	Links         uint64 // pairs of neighbours
 	NotComputable uint64 // blocks with a check that can't be computed here
 	KnownWrong    uint64 // blocks that are stored although a check failed, and say so
+	Incomplete    uint64 // blocks of which not all checks were made when they were stored
 	Faults        uint64
 }
 
@@ -51,6 +52,9 @@ type Checker struct {
 	// Fault is called for each fault: first those of the file as a whole, then
 	// those of blocks in order of their numbers, last what is above the head.
 	Fault func(Fault)
+	// Incomplete, if set, is called for each block without a fault of which not
+	// all checks were made when it was stored: [Store.Complete] adds them.
+	Incomplete func(number uint64)
 	// Progress, if set, is called after each chunk.
 	Progress func(done, total uint64)
 }
@@ -148,11 +152,18 @@ func (c *checkRun) chunk(ctx context.Context, first, last uint64) error {
 		return err
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Number, b.Number) })
+	wrong := make(map[uint64]bool)
 	for _, f := range faults {
+		wrong[f.Number] = true
 		c.done.Faults++
 		c.Fault(f)
 	}
 	s.count(&c.done)
+	for _, l := range s.blocks {
+		if c.Incomplete != nil && l.row.verdict.Missing() != 0 && !wrong[l.block.Number] {
+			c.Incomplete(l.block.Number)
+		}
+	}
 	return nil
 }
 

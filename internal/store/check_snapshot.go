@@ -191,6 +191,9 @@ func (s *checkSnapshot) count(c *Checked) {
 		if l.row.verdict.Failed != 0 {
 			c.KnownWrong++
 		}
+		if l.row.verdict.Missing() != 0 {
+			c.Incomplete++
+		}
 		if below != nil && below.Number+1 == l.block.Number {
 			c.Links++
 		}
