@@ -32,14 +32,13 @@ func (c optFixed[T]) Value() (driver.Value, error) {
 	if *c.p == nil {
 		return nil, nil
 	}
-	v := **c.p
-	switch v := any(v).(type) {
-	case common.Hash:
+	switch v := any(*c.p).(type) {
+	case *common.Hash:
 		return v[:], nil
-	case common.Address:
+	case *common.Address:
 		return v[:], nil
 	}
-	return nil, fmt.Errorf("%T in a column", v)
+	return nil, fmt.Errorf("%T in a column", *c.p)
 }
 
 func (c optFixed[T]) Scan(src any) error {

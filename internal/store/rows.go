@@ -3,30 +3,56 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 
 	"gapless/internal/chain"
 )
 
-// A rowWriter writes rows of one table from one place in memory.
+// A rowWriter writes rows of one table from one place in memory. It talks to
+// the driver itself: database/sql would look at each value once more.
 type rowWriter[T any] struct {
 	value     T
-	at        []any
-	statement *sql.Stmt
+	columns   []driver.Valuer
+	args      []driver.NamedValue
+	conn      *sql.Conn
+	statement driver.Stmt // nil before prepare
 }
 
-func (r *rowWriter[T]) prepare(ctx context.Context, conn *sql.Conn, table string, columns func(*T) []column) (err error) {
+func (r *rowWriter[T]) prepare(ctx context.Context, conn *sql.Conn, table string, columns func(*T) []column) error {
 	bound := columns(&r.value)
-	r.at = places(bound)
-	r.statement, err = conn.PrepareContext(ctx, insertInto(table, bound))
+	for i, c := range bound {
+		r.columns = append(r.columns, c.at.(driver.Valuer))
+		r.args = append(r.args, driver.NamedValue{Ordinal: i + 1})
+	}
+	r.conn = conn
+	return conn.Raw(func(raw any) (err error) {
+		r.statement, err = raw.(driver.ConnPrepareContext).PrepareContext(ctx, insertInto(table, bound))
+		return err
+	})
+}
+
+func (r *rowWriter[T]) write(v T) (err error) {
+	r.value = v
+	for i, c := range r.columns {
+		if r.args[i].Value, err = c.Value(); err != nil {
+			return err
+		}
+	}
+	return r.conn.Raw(r.exec)
+}
+
+// exec is for Raw, under whose lock it runs.
+func (r *rowWriter[T]) exec(any) error {
+	_, err := r.statement.(driver.StmtExecContext).ExecContext(context.Background(), r.args)
 	return err
 }
 
-func (r *rowWriter[T]) write(v T) error {
-	r.value = v
-	_, err := r.statement.Exec(r.at...)
-	return err
+func (r *rowWriter[T]) close() {
+	if r.statement != nil {
+		_ = r.conn.Raw(func(any) error { return r.statement.Close() })
+	}
 }
 
 // rows are the writers of the tables that make a block.
@@ -51,14 +77,12 @@ func (r *rows) prepare(ctx context.Context, conn *sql.Conn) error {
 }
 
 func (r *rows) close() {
-	for _, s := range []*sql.Stmt{
-		r.blocks.statement, r.uncles.statement, r.transactions.statement,
-		r.logs.statement, r.withdrawals.statement, r.transfers.statement,
-	} {
-		if s != nil { // not prepared
-			_ = s.Close()
-		}
-	}
+	r.blocks.close()
+	r.uncles.close()
+	r.transactions.close()
+	r.logs.close()
+	r.withdrawals.close()
+	r.transfers.close()
 }
 
 // insert writes a block with all that is in it. at is in unix milliseconds.
