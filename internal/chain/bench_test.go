@@ -215,3 +215,15 @@ func BenchmarkVerifySenders(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)*10/b.Elapsed().Seconds(), "senders/s")
 }
+
+// What a node's answer costs to give it again.
+func BenchmarkEncode(b *testing.B) {
+	block := mustDecode(b, size{10, 1}.made())
+	b.ReportAllocs()
+	defer reportCPU(b, cpuTime())
+	var out []byte
+	for b.Loop() {
+		out = block.AppendReceipts(block.AppendBlock(out[:0], true))
+	}
+	b.SetBytes(int64(len(out)))
+}
