@@ -104,7 +104,8 @@ func (d *decoder) parseBytes(raw []byte) ([]byte, error) {
 	return b, nil
 }
 
-// parseFixed reads data of exactly len(into) bytes.
+// parseFixed reads data of exactly len(into) bytes. What can't be read counts as
+// none.
 func parseFixed(raw []byte, into []byte) error {
 	digits, err := hexDigits(raw)
 	if err != nil {
@@ -114,6 +115,7 @@ func parseFixed(raw []byte, into []byte) error {
 		return fmt.Errorf("data %.40s: %w", raw, errBadLength)
 	}
 	if !decodeHex(into, digits) {
+		clear(into)
 		return fmt.Errorf("data %.40s: %w", raw, errNotHex)
 	}
 	return nil

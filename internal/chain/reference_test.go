@@ -292,7 +292,9 @@ func referenceFixed(raw json.RawMessage, into []byte) error {
 	if err == nil && len(b) != len(into) {
 		err = errBadLength
 	}
-	copy(into, b)
+	if err == nil {
+		copy(into, b)
+	}
 	return err
 }
 
@@ -347,7 +349,7 @@ func CompareValue(t *testing.T, raw []byte) {
 	for _, n := range []int{8, 20, 32, 256} {
 		got, want := make([]byte, n), make([]byte, n)
 		err, wantErr := parseFixed(plain, got), referenceFixed(raw, want)
-		if (err == nil) != (wantErr == nil) || err == nil && !bytes.Equal(got, want) {
+		if (err == nil) != (wantErr == nil) || !bytes.Equal(got, want) {
 			t.Errorf("%s: %d bytes %x %v, want %x %v", raw, n, got, err, want, wantErr)
 		}
 	}

@@ -37,7 +37,7 @@ var decoders = sync.Pool{New: func() any { return new(decoder) }}
 func newDecoder() *decoder { return decoders.Get().(*decoder) }
 
 func (d *decoder) free() {
-	d.view, d.log = transactionView{}, logView{}
+	d.view, d.log, d.items = transactionView{}, logView{}, d.items[:0]
 	_ = d.text.Parse(nil) // which keeps no answer
 	decoders.Put(d)
 }
