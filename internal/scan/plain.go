@@ -27,7 +27,7 @@ func isPlain(text []byte) bool {
 		odd |= a | b | c | d | (a - ones*' ') | (b - ones*' ') | (c - ones*' ') | (d - ones*' ')
 	}
 	for _, c := range text {
-		odd |= uint64(c) | uint64(c) - ' '
+		odd |= uint64(c) | (uint64(c) - ' ')
 	}
 	return odd&highs == 0
 }
