@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"bytes"
 	"crypto/ecdsa"
 	"encoding/binary"
 	"math/big"
@@ -10,7 +9,6 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/core/types"
 	"github.com/ethereum/go-ethereum/crypto"
-	"github.com/ethereum/go-ethereum/rlp"
 
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/recorded"
@@ -59,10 +57,13 @@ func (b *builder) child(parent *link) *link {
 			body.Transactions = append(body.Transactions, b.transaction(l.nonce))
 			l.nonce++
 		}
+		for i := range b.rng.IntN(2) {
+			body.Withdrawals = append(body.Withdrawals, &types.Withdrawal{Index: b.made<<4 + uint64(i), Validator: 7, Amount: 1000})
+		}
 	}
 	receipts := b.receipts(body.Transactions)
 	l.header.GasUsed = uint64(len(receipts)) * gasUsed
-	block := types.NewBlock(l.header, body, receipts, new(listRoot))
+	block := types.NewBlock(l.header, body, receipts, devchain.NewListRoot())
 	place(block, receipts)
 	l.header = block.Header()
 	raw, err := devchain.Marshal(block, receipts, big.NewInt(chainID))
@@ -96,9 +97,9 @@ func (b *builder) receipts(txs types.Transactions) (receipts types.Receipts) {
 		if tx.Type() == types.DynamicFeeTxType {
 			price = big.NewInt(1001)
 		}
-		r := &types.Receipt{Type: tx.Type(), Status: 1, TxHash: tx.Hash(), GasUsed: gasUsed,
+		r := &types.Receipt{Type: tx.Type(), Status: min(1, b.rng.Uint64N(5)), TxHash: tx.Hash(), GasUsed: gasUsed,
 			CumulativeGasUsed: uint64(i+1) * gasUsed, EffectiveGasPrice: price}
-		for range b.rng.IntN(3) {
+		for range b.rng.Uint64N(3) * r.Status {
 			r.Logs = append(r.Logs, &types.Log{Address: common.Address{0x70}, Topics: []common.Hash{topic, {31: 1}, {31: 2}},
 				Data: common.BigToHash(big.NewInt(9)).Bytes()})
 		}
@@ -118,95 +119,4 @@ func place(block *types.Block, receipts types.Receipts) {
 			index++
 		}
 	}
-}
-
-// A listRoot computes the root of a list of few items, the plain way.
-type listRoot struct{ keys, values [][]byte }
-
-func (l *listRoot) Reset() { l.keys, l.values = nil, nil }
-
-func (l *listRoot) Update(key, value []byte) error {
-	var nibbles []byte
-	for _, b := range key {
-		nibbles = append(nibbles, b>>4, b&15)
-	}
-	l.keys, l.values = append(l.keys, nibbles), append(l.values, bytes.Clone(value))
-	return nil
-}
-
-func (l *listRoot) Hash() common.Hash {
-	if len(l.keys) == 0 {
-		return types.EmptyRootHash
-	}
-	return crypto.Keccak256Hash(trie(l.keys, l.values))
-}
-
-// trie encodes the node that holds keys without a common part before them.
-func trie(keys, values [][]byte) []byte {
-	if len(keys) == 1 {
-		return encode([][]byte{compact(keys[0], 2), values[0]})
-	}
-	shared := 0
-	for same(keys, shared) {
-		shared++
-	}
-	if shared > 0 {
-		rest := make([][]byte, len(keys))
-		for i := range keys {
-			rest[i] = keys[i][shared:]
-		}
-		return encode([]any{compact(keys[0][:shared], 0), reference(trie(rest, values))})
-	}
-	var branch [17]any
-	branch[16] = []byte{}
-	for nibble := range 16 {
-		var below, with [][]byte
-		for i, k := range keys {
-			if int(k[0]) == nibble {
-				below, with = append(below, k[1:]), append(with, values[i])
-			}
-		}
-		branch[nibble] = []byte{}
-		if len(below) > 0 {
-			branch[nibble] = reference(trie(below, with))
-		}
-	}
-	return encode(branch[:])
-}
-
-func same(keys [][]byte, at int) bool {
-	for _, k := range keys {
-		if at >= len(k) || k[at] != keys[0][at] {
-			return false
-		}
-	}
-	return true
-}
-
-func reference(node []byte) any {
-	if len(node) < 32 {
-		return rlp.RawValue(node)
-	}
-	return crypto.Keccak256(node)
-}
-
-func compact(nibbles []byte, flag byte) []byte {
-	if len(nibbles)%2 == 1 {
-		nibbles = append([]byte{flag + 1}, nibbles...)
-	} else {
-		nibbles = append([]byte{flag, 0}, nibbles...)
-	}
-	packed := make([]byte, len(nibbles)/2)
-	for i := range packed {
-		packed[i] = nibbles[2*i]<<4 | nibbles[2*i+1]
-	}
-	return packed
-}
-
-func encode(v any) []byte {
-	raw, err := rlp.EncodeToBytes(v)
-	if err != nil {
-		panic(err)
-	}
-	return raw
 }

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,9 +9,9 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
 
 	"gapless/gapfill"
@@ -24,7 +25,7 @@ import (
 // the machine that it runs on.
 type program struct {
 	world    *world
-	folder   string
+	path     string // of the file
 	urls     []string
 	start    uint64
 	options  indexer.Options
@@ -32,25 +33,73 @@ type program struct {
 	loopback bool
 	log      *slog.Logger
 
-	full   atomic.Bool // the disk
-	files  int
-	path   string
 	cancel context.CancelFunc
-	ended  chan error
+	ended  chan struct{}
 
 	mu      sync.Mutex // guards what follows
 	err     error      // what went wrong, first
 	store   *store.Store
 	worker  *gapfill.Worker
-	rotated []string
-	crashAt string // the point at which the machine dies next, if any
-	crashed string // the file as it was then
-	resets  int
+	fetched map[common.Hash]time.Time // when a block was last asked for that came
+	rotated int                       // files put aside by this process
+
+	machine
 }
 
-func (p *program) newPath() string {
-	p.files++
-	return filepath.Join(p.folder, fmt.Sprintf("file%d.db", p.files))
+// newProgram draws how the program was started.
+func newProgram(w *world, folder string, seed uint64, out *bytes.Buffer) *program {
+	rng := w.rng
+	p := &program{
+		world: w, path: filepath.Join(folder, "file.db"), fetched: map[common.Hash]time.Time{},
+		backoff: gapfill.Backoff{Base: []time.Duration{50 * time.Millisecond, 300 * time.Millisecond, 2 * time.Second, time.Minute}[rng.IntN(4)]},
+	}
+	p.machine.rng = random(seed, ofMachine)
+	where := rng.IntN(3) // all here, all elsewhere, or both
+	p.loopback = where == 0 || where == 2 && len(w.nodes) == 1
+	for i := range w.nodes {
+		host := "127.0.0.1"
+		if where == 1 || where == 2 && i > 0 {
+			host = "node.example"
+		}
+		p.urls = append(p.urls, fmt.Sprintf("http://%s:%d", host, 8545+10*i))
+	}
+	if rng.IntN(4) == 0 {
+		p.start = uint64(1 + rng.IntN(4))
+	}
+	if rng.IntN(5) == 0 {
+		p.options.Confirmations = uint64(1 + rng.IntN(3))
+	}
+	p.log = newLog(w, out)
+	w.note("start", "%v, start block %d, confirmations %d, retry base %s, head %d",
+		p.urls, p.start, p.options.Confirmations, p.backoff.Base, w.head)
+	return p
+}
+
+func newLog(w *world, out *bytes.Buffer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&synchronized{out: out}, &slog.HandlerOptions{
+		Level: slog.LevelDebug,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.String("t", fmt.Sprintf("%.3f", a.Value.Time().Sub(w.began).Seconds()))
+			}
+			return a
+		},
+	}))
+}
+
+// A synchronized is a buffer for several writers.
+type synchronized struct {
+	mu  sync.Mutex // guards out
+	out *bytes.Buffer
+}
+
+func (s *synchronized) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if *traceFlag {
+		_, _ = os.Stderr.Write(p)
+	}
+	return s.out.Write(p)
 }
 
 // fail keeps the first thing that went wrong.
@@ -68,48 +117,72 @@ func (p *program) failure() error {
 	return p.err
 }
 
-// run runs until ctx ends; a reset rotates the file.
-func (p *program) run() {
-	ctx, cancel := context.WithCancel(context.Background())
-	p.cancel, p.ended = cancel, make(chan error, 1)
-	go func() {
-		for ctx.Err() == nil && p.failure() == nil {
-			err := p.once(ctx)
-			var foreign *store.IdentityError
-			switch {
-			case ctx.Err() != nil && errors.Is(err, context.Canceled):
-			case errors.Is(err, indexer.ErrReset), errors.As(err, &foreign) && foreign.File.ChainID == foreign.Node.ChainID:
-				p.rotate()
-			case foreign != nil: // exit 1; somebody starts it again
-				sleep(ctx, 10*time.Second)
-			default:
-				p.fail(fmt.Errorf("the program ended: %w", err))
-			}
-		}
-		p.ended <- nil
-	}()
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
-func (p *program) rotate() {
+// parts gives what runs now, nil if nothing does.
+func (p *program) parts() (*store.Store, *gapfill.Worker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.resets++
-	p.rotated = append(p.rotated, p.path)
-	p.path = p.newPath()
-	p.world.count("resets followed")
+	return p.store, p.worker
+}
+
+func (p *program) setParts(s *store.Store, w *gapfill.Worker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.store, p.worker = s, w
+}
+
+// run runs the program until stop. Where it ends by itself somebody starts it
+// again after a while, if it had a reason to end.
+func (p *program) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	p.cancel, p.ended = cancel, make(chan struct{})
+	p.attach()
+	go func() {
+		defer close(p.ended)
+		for ctx.Err() == nil && p.failure() == nil {
+			p.judge(ctx, p.once(ctx))
+			_ = pause(ctx, 10*time.Second)
+		}
+	}()
 }
 
 // stop ends the program as SIGTERM does, and waits.
 func (p *program) stop() {
 	p.cancel()
 	<-p.ended
+	p.detach()
+}
+
+// judge decides whether the program had a reason to end.
+func (p *program) judge(ctx context.Context, err error) {
+	_, foreign := errors.AsType[*store.IdentityError](err)
+	switch {
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return
+	case errors.Is(err, errRefused), errors.Is(err, errUnclear):
+	case errors.Is(err, store.ErrFull) && p.pages.Load() > 0:
+		p.world.counts.add("ended: disk full at the start")
+		return
+	case errors.Is(err, indexer.ErrFinality) && !p.world.honest():
+	case errors.Is(err, indexer.ErrReset) && !p.loopback && !p.world.gone(p.path, p.start):
+		p.fail(fmt.Errorf("the chain is still there, and the program says: %w", err))
+	case errors.Is(err, indexer.ErrReset), foreign:
+		if p.world.gone(p.path, p.start) {
+			p.fail(moveAside(p.path, p.machine.rng))
+		}
+	default:
+		p.fail(fmt.Errorf("the program ended: %w", err))
+	}
+	p.world.counts.add("ended: " + reason(err))
+}
+
+// reason sorts why the program ended.
+func reason(err error) string {
+	for _, known := range []error{errRefused, errUnclear, indexer.ErrFinality, indexer.ErrReset} {
+		if errors.Is(err, known) {
+			return known.Error()
+		}
+	}
+	return "another chain at the start"
 }
 
 // once opens everything and works until the end of ctx or an error.
@@ -124,64 +197,57 @@ func (p *program) once(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	id, err := p.identity(ctx, n)
-	if err != nil {
+	b := &binder{p, n, s}
+	if err := b.bind(ctx); err != nil {
 		return err
 	}
-	if err := s.Identify(ctx, id); err != nil {
-		return err
-	}
-	return p.work(ctx, n, s)
+	return p.work(ctx, b)
 }
 
-// identity waits until a node says which chain it serves.
-func (p *program) identity(ctx context.Context, n *node.Node) (store.Identity, error) {
-	for {
-		id, err := n.Identity(ctx)
-		if err == nil && id.Genesis != nil && id.Genesis.Number == 0 && id.Genesis.Recompute() == nil {
-			return store.Identity{ChainID: id.ChainID, Genesis: id.Genesis.Hash, Start: p.start}, nil
-		}
-		if ctx.Err() != nil {
-			return store.Identity{}, context.Cause(ctx)
-		}
-		sleep(ctx, time.Second)
-	}
-}
-
-func (p *program) work(ctx context.Context, n *node.Node, s *store.Store) error {
+// work introduces the indexer and the worker to each other and runs them.
+func (p *program) work(ctx context.Context, b *binder) error {
 	var w *gapfill.Worker
 	o := p.options
 	o.Loopback, o.Delay, o.Room = p.loopback, p.backoff.Delay, p.room
-	o.Failed = func(f ...*chain.Failure) { p.point("failed"); w.Schedule(f...) }
+	o.Failed = func(f ...*chain.Failure) {
+		p.point("failed")
+		p.toldAfter(ctx, b.store, f)
+		w.Schedule(f...)
+	}
 	o.Rewound = func(ancestor uint64) { p.point("rewound"); w.Rewound(ancestor) }
 	o.Recovered = func() { w.RetryAll() }
-	x := indexer.New(source{n, p}, s, o, p.log, nil)
-	w, err := gapfill.New(ctx, s, p.backoff, x.Index, n.Await, p.log, nil)
+	x := indexer.New(source{b.node, p}, b.store, o, p.log, nil)
+	w, err := gapfill.New(ctx, b.store, p.backoff, x.Index, b.node.Await, p.log, nil)
 	if err != nil {
 		return err
 	}
 	w.Room = p.room
-	p.mu.Lock()
-	p.store, p.worker = s, w
-	p.mu.Unlock()
-	defer func() {
-		p.mu.Lock()
-		p.store, p.worker = nil, nil
-		p.mu.Unlock()
-	}()
+	p.setParts(b.store, w)
+	defer p.setParts(nil, nil)
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return x.Run(ctx) })
+	g.Go(func() error { return p.index(ctx, b, x, w) })
 	g.Go(func() error { return w.Run(ctx) })
-	g.Go(func() error { return p.watch(ctx, s) })
+	g.Go(func() error { return p.watch(ctx, b.store) })
 	return g.Wait()
 }
 
-func (p *program) room() error {
-	p.point("room")
-	if p.full.Load() {
-		return fmt.Errorf("nothing left: %w", store.ErrFull)
+// index runs the indexer, with a new file where the chain was reset.
+func (p *program) index(ctx context.Context, b *binder, x *indexer.Indexer, w *gapfill.Worker) error {
+	for {
+		err := x.Run(ctx)
+		if !errors.Is(err, indexer.ErrReset) || !p.loopback {
+			return err
+		}
+		if err := b.rotate(ctx); err != nil {
+			return err
+		}
+		if err := b.bind(ctx); err != nil {
+			return err
+		}
+		if err := w.Reload(ctx); err != nil {
+			return err
+		}
 	}
-	return nil
 }
 
 // A source is the node's client with a point at which the machine may die.
@@ -191,89 +257,39 @@ type source struct {
 }
 
 func (s source) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
+	began := time.Now()
 	results, err := s.Node.Blocks(ctx, numbers, most)
+	s.program.saw(results, began)
 	s.program.point("fetched")
 	return results, err
 }
 
-// point is where the machine dies if it is to die there: the file as it is now
-// is kept, whatever the program does until it is stopped.
-func (p *program) point(name string) {
+// Reject is what the indexer looks for in a source of several endpoints.
+func (s source) Reject(number uint64) { s.Node.Reject(number) }
+
+// saw notes when blocks were asked for.
+func (p *program) saw(results []chain.Result, began time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.crashAt != name {
-		return
-	}
-	p.crashAt = ""
-	to := p.newPath()
-	if err := copyCommitted(p.path, to); err != nil {
-		p.err = errors.Join(p.err, err)
-		return
-	}
-	p.crashed = to
-}
-
-// crash lets the machine die at a point, or where it stands if that does not
-// come, and starts the program again on what is on the disk then.
-func (p *program) crash(point string) {
-	p.mu.Lock()
-	p.crashAt = point
-	p.mu.Unlock()
-	if point != "rest" {
-		time.Sleep(time.Duration(p.world.rng.IntN(4000)) * time.Millisecond)
-	}
-	p.mu.Lock()
-	p.crashAt = ""
-	crashed := p.crashed
-	p.crashed = ""
-	p.mu.Unlock()
-	if crashed == "" {
-		wait() // nobody writes
-		p.mu.Lock()
-		crashed = p.newPath()
-		path := p.path
-		p.mu.Unlock()
-		p.fail(copyRaw(path, crashed, p.world.rng))
-	}
-	p.stop()
-	p.mu.Lock()
-	_ = os.Remove(p.path)
-	p.path = crashed
-	p.mu.Unlock()
-	p.fail(checkFile(crashed))
-	p.run()
-}
-
-// until is the highest block that the file should have.
-func (p *program) until() uint64 {
-	return p.world.head - min(p.options.Confirmations, p.world.head)
-}
-
-// complete says what the file still lacks.
-func (p *program) complete() error {
-	p.mu.Lock()
-	s := p.store
-	p.mu.Unlock()
-	if s == nil {
-		return errors.New("the program does not run")
-	}
-	return complete(context.Background(), s, p.world.served, p.until(), p.world.head)
-}
-
-// verify proves the files, and that the last one is the chain.
-func (p *program) verify() error {
-	for _, path := range append(p.rotated, p.path) {
-		if err := checkFile(path); err != nil {
-			return err
+	for _, r := range results {
+		if r.Block != nil && p.fetched[r.Block.Hash].Before(began) {
+			p.fetched[r.Block.Hash] = began
 		}
 	}
-	s, err := store.Open(context.Background(), p.path)
-	if err != nil {
-		return err
+}
+
+func (p *program) askedAt(hash common.Hash) time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.fetched[hash]
+}
+
+// pause waits, or returns when ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
-	next, err := s.Next(context.Background())
-	if err != nil {
-		return err
-	}
-	return errors.Join(equal(context.Background(), s, p.world.served, p.start, next-1), s.Close())
 }

@@ -2,12 +2,14 @@ package simulation
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
-	"strings"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,203 +19,209 @@ import (
 	"gapless/internal/node/recorded"
 )
 
-// future is how many blocks are built above the head, at least. A node does
-// not have them yet.
-const future = 30
-
 // A world is the chain, and the nodes that serve it.
 type world struct {
-	rng     *rand.Rand
+	rng     *rand.Rand // of the present event
 	builder *builder
-	links   []*link // of the chain now, beyond its head
-	head    uint64
-	served  *recorded.Chain
-	nodes   []*nodetest.Node
-	lag     []uint64          // of each node behind the head
-	faults  []*nodetest.Fault // all that were ever set
-	other   bool              // another chain id is served
 	began   time.Time
+	length  time.Duration // of the time in which things happen
+	counts  *counts
 
-	mu     sync.Mutex           // guards what follows
-	known  map[common.Hash]bool // blocks that any chain has had
+	links  []*link // of the chain now, up to its head
+	head   uint64
+	served *recorded.Chain
+	nodes  []*nodetest.Node
+	lag    []uint64          // of each node behind the head
+	lies   []*recorded.Chain // what a node serves instead
+	delays []atomic.Int64    // of each node's answers
+	faults []*nodetest.Fault // all that were ever set
+
+	mu     sync.Mutex                // guards what follows
+	known  map[common.Hash]time.Time // blocks that any node has had, and until when one had it as its head
+	truth  *recorded.Chain           // the chain, whatever nodes say
+	sworn  *recorded.Block           // what all nodes call finalized, and do not have
+	unsure time.Time                 // when a node last lied of its chain, or swore
 	events []string
-	counts map[string]int
 }
 
-func newWorld(seed uint64, nodes, blocks int) *world {
-	rng := rand.New(rand.NewPCG(seed, 1))
-	w := &world{rng: rng, builder: newBuilder(rng), known: map[common.Hash]bool{}, began: time.Now(), counts: map[string]int{}}
-	w.head = uint64(blocks)
-	w.build(0)
+func newWorld(rng *rand.Rand, nodes, blocks int) *world {
+	w := &world{
+		builder: newBuilder(rng), began: time.Now(), counts: newCounts(), known: map[common.Hash]time.Time{},
+		lag: make([]uint64, nodes), lies: make([]*recorded.Chain, nodes), delays: make([]atomic.Int64, nodes),
+	}
+	for i := range w.delays {
+		w.delays[i].Store(int64([]time.Duration{0, 0, time.Millisecond, 10 * time.Millisecond, 120 * time.Millisecond}[rng.IntN(5)]))
+	}
+	w.build(0, uint64(blocks))
 	for range nodes {
 		w.nodes = append(w.nodes, nodetest.New(w.served))
-		w.lag = append(w.lag, 0)
 	}
 	w.show()
 	return w
 }
 
-// build makes new blocks from a number on, up to a while beyond the head.
-func (w *world) build(from uint64) {
+// branch makes new blocks from a number up to a head, on those of the chain now.
+func (w *world) branch(from, head uint64) ([]*link, *recorded.Chain) {
+	links := slices.Clone(w.links[:min(int(from), len(w.links))])
+	for uint64(len(links)) <= head {
+		var parent *link
+		if len(links) > 0 {
+			parent = links[len(links)-1]
+		}
+		links = append(links, w.builder.child(parent))
+	}
+	links = links[:head+1]
+	served := &recorded.Chain{ChainID: chainID, Client: "Geth/v1.17.10-simulation"}
+	for _, l := range links {
+		served.Blocks = append(served.Blocks, l.raw)
+	}
+	return links, served
+}
+
+// build replaces the blocks from a number on; head is where the chain ends then.
+func (w *world) build(from, head uint64) {
+	w.links, w.served = w.branch(from, head)
+	w.head = head
+}
+
+// show lets the nodes serve the chain as it is now, or what they say it is.
+func (w *world) show() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.links = append([]*link(nil), w.links[:min(int(from), len(w.links))]...)
-	for uint64(len(w.links)) <= w.head+future {
-		var parent *link
-		if len(w.links) > 0 {
-			parent = w.links[len(w.links)-1]
-		}
-		l := w.builder.child(parent)
-		w.links = append(w.links, l)
-		w.known[l.raw.Hash] = true
+	w.truth = w.served
+	for _, n := range w.nodes {
+		n.Do(func(n *nodetest.Node) { w.known[n.Chain.Block(n.Head).Hash] = time.Now() })
 	}
-	w.served = &recorded.Chain{ChainID: chainID, Client: "Geth/v1.17.10-simulation"}
-	for _, l := range w.links {
-		w.served.Blocks = append(w.served.Blocks, l.raw)
-	}
-}
-
-// show lets the nodes serve the chain as it is now.
-func (w *world) show() {
 	for i, n := range w.nodes {
-		n.Do(func(n *nodetest.Node) {
-			n.Chain = w.served
-			if w.other {
-				c := *w.served
-				c.ChainID++
-				n.Chain = &c
+		c, head := w.served, w.head-min(w.lag[i], w.head)
+		if w.lies[i] != nil {
+			c, head = w.lies[i], w.lies[i].Last()
+			w.unsure = time.Now()
+		}
+		for number := range c.Blocks {
+			if hash := c.Blocks[number].Hash; w.known[hash].IsZero() {
+				w.known[hash] = time.Time{}
 			}
-			n.Head = w.head - min(w.lag[i], w.head)
-		})
+		}
+		w.known[c.Block(head).Hash] = forever
+		n.Do(func(n *nodetest.Node) { n.Chain, n.Head = c, head })
 	}
 }
 
-// RoundTrip gives a request to the node that has its port.
+var forever = time.Unix(1<<40, 0)
+
+// headUntil says until when a block was a node's head. It reports whether any
+// node has had the block.
+func (w *world) headUntil(hash common.Hash) (until time.Time, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	until, known = w.known[hash]
+	return until, known
+}
+
+// RoundTrip gives a request to the node that has its port. The answer, which is
+// of the time of the request, takes its time.
 func (w *world) RoundTrip(r *http.Request) (*http.Response, error) {
 	var port int
-	if _, err := fmt.Sscanf(r.URL.Port(), "%d", &port); err == nil && port%10 == 5 && (port-8545)/10 < len(w.nodes) {
-		return w.nodes[(port-8545)/10].RoundTrip(r)
+	if _, err := fmt.Sscanf(r.URL.Port(), "%d", &port); err != nil || port%10 != 5 || (port-8545)/10 >= len(w.nodes) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 	}
-	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	i := (port - 8545) / 10
+	answer, err := w.nodes[i].RoundTrip(r)
+	if d := w.delay(i); err == nil && d > 0 && r.Header.Get("Upgrade") == "" {
+		select {
+		case <-time.After(d):
+		case <-r.Context().Done():
+			_, _ = io.Copy(io.Discard, answer.Body) // in memory
+			return nil, r.Context().Err()
+		}
+	}
+	return answer, err
 }
+
+func (w *world) delay(i int) time.Duration { return time.Duration(w.delays[i].Load()) }
 
 // note keeps an event for the person who reads a failure.
 func (w *world) note(kind, format string, args ...any) {
-	w.count(kind)
+	w.counts.add(kind)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.events = append(w.events, fmt.Sprintf("%9.3fs  %s: %s", time.Since(w.began).Seconds(), kind, fmt.Sprintf(format, args...)))
-}
-
-func (w *world) count(kind string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.counts[kind]++
-}
-
-// has reports whether any chain has had a block.
-func (w *world) has(hash common.Hash) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.known[hash]
+	event := fmt.Sprintf("%9.3fs  %s: %s", time.Since(w.began).Seconds(), kind, fmt.Sprintf(format, args...))
+	w.events = append(w.events, event)
+	if *traceFlag {
+		fmt.Fprintln(os.Stderr, event)
+	}
 }
 
 func (w *world) grow(blocks int) {
-	w.head += uint64(blocks)
-	if uint64(len(w.links)) <= w.head {
-		w.build(uint64(len(w.links)))
-	}
-	w.show()
+	w.fork(w.head+1, w.head+uint64(blocks))
 }
 
 // fork replaces the blocks from a number on; head is where the chain ends then.
 func (w *world) fork(from, head uint64) {
-	w.head = head
-	w.build(from)
+	w.build(from, head)
 	w.show()
 }
 
-var faultNames = map[nodetest.Kind]string{
-	nodetest.RPCError: "RPC error", nodetest.NullBlock: "null block", nodetest.NullReceipts: "null receipts",
-	nodetest.EmptyReceipts: "empty receipts", nodetest.WrongRoot: "wrong root", nodetest.WrongHash: "wrong hash",
-	nodetest.RaceReceipts: "race", nodetest.NoAnswer: "no answer", nodetest.TruncatedBody: "truncated body",
-	nodetest.Hang: "hang", nodetest.HTML: "HTML", nodetest.Status: "HTTP status", nodetest.Reset: "reset connection",
-}
-
-var blockKinds = []nodetest.Kind{
-	nodetest.RPCError, nodetest.RPCError, nodetest.NullBlock, nodetest.NullReceipts, nodetest.EmptyReceipts, nodetest.WrongRoot,
-	nodetest.WrongHash, nodetest.RaceReceipts, nodetest.NoAnswer, nodetest.TruncatedBody, nodetest.Hang, nodetest.HTML,
-	nodetest.Status, nodetest.Reset,
-}
-
-var everyKinds = []nodetest.Kind{nodetest.TruncatedBody, nodetest.Hang, nodetest.HTML, nodetest.Status, nodetest.Status, nodetest.Reset}
-
-// spec makes a fault of a kind, which is over after some uses.
-func (w *world) spec(kind nodetest.Kind, most int) *nodetest.Fault {
-	f := &nodetest.Fault{Kind: kind, Times: 1 + w.rng.IntN(most)}
-	switch kind {
-	case nodetest.RPCError:
-		f.Code = []int{-32000, -32603, 4444, -32005, -32003, -32002, -32601}[w.rng.IntN(7)]
-	case nodetest.Status:
-		f.Code = []int{429, 429, 500, 502, 503, 413, 401, 404}[w.rng.IntN(8)]
-		if f.Code == 429 && w.rng.IntN(2) == 0 {
-			f.RetryAfter = fmt.Sprint(1 + w.rng.IntN(90))
-		}
-	}
-	w.faults = append(w.faults, f)
-	return f
-}
-
-func describeFault(f *nodetest.Fault) string {
-	text := faultNames[f.Kind]
-	if f.Code != 0 {
-		text += fmt.Sprintf(" %d", f.Code)
-	}
-	if f.RetryAfter != "" {
-		text += " retry after " + f.RetryAfter
-	}
-	return fmt.Sprintf("%s, %d times", text, f.Times)
-}
-
-// spoilBlocks lets one node fail about some blocks near the head or anywhere.
-func (w *world) spoilBlocks() {
-	i := w.rng.IntN(len(w.nodes))
-	kind := blockKinds[w.rng.IntN(len(blockKinds))]
-	var said []string
-	first := w.rng.Uint64N(w.head + 8)
-	if w.rng.IntN(2) == 0 && w.head > 6 {
-		first = w.head - 6 + w.rng.Uint64N(12)
-	}
-	w.nodes[i].Do(func(n *nodetest.Node) {
-		for number := first; number < first+1+w.rng.Uint64N(5); number++ {
-			f := w.spec(kind, 12)
-			n.Faults[number] = f
-			said = append(said, fmt.Sprintf("%d (%s)", number, describeFault(f)))
-		}
-	})
-	w.note("blocks spoiled", "node %d: %s", i, strings.Join(said, ", "))
-}
-
-// spoilAll lets one node fail with everything for a few answers.
-func (w *world) spoilAll() {
-	i := w.rng.IntN(len(w.nodes))
-	f := w.spec(everyKinds[w.rng.IntN(len(everyKinds))], 6)
-	w.nodes[i].Do(func(n *nodetest.Node) { n.Every = f })
-	w.note("answers spoiled", "node %d: %s", i, describeFault(f))
-}
-
-// cut ends all connections: the fake node keeps one whose dialling was given up.
-func (w *world) cut() {
+func (w *world) setDown(down bool) {
 	for _, n := range w.nodes {
-		n.Do(func(n *nodetest.Node) { n.Down = true })
+		n.Do(func(n *nodetest.Node) { n.Down = down })
 	}
+}
+
+// swear lets all nodes call a block finalized that their chain may be without;
+// nil ends it.
+func (w *world) swear(b *recorded.Block) {
+	w.mu.Lock()
+	w.sworn, w.unsure = b, time.Now()
+	w.mu.Unlock()
+	for _, n := range w.nodes {
+		n.Do(func(n *nodetest.Node) {
+			clear(n.Sworn)
+			if b != nil {
+				n.Sworn["finalized"] = b
+			}
+		})
+	}
+}
+
+func (w *world) swornTo() *recorded.Block {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.sworn
+}
+
+// honest reports whether no node has lied or sworn for some time.
+func (w *world) honest() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.unsure.IsZero() || time.Since(w.unsure) > 5*time.Minute
+}
+
+// lie lets a node serve another chain than the others; nil ends it.
+func (w *world) lie(i int, c *recorded.Chain) {
+	w.mu.Lock()
+	w.lies[i], w.unsure = c, time.Now()
+	w.mu.Unlock()
+	w.show()
+}
+
+// chain gives the chain as it is now.
+func (w *world) chain() *recorded.Chain {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.truth
 }
 
 // heal ends all faults.
 func (w *world) heal() {
-	w.other = false
+	clear(w.lag)
+	w.mu.Lock()
+	clear(w.lies)
+	w.mu.Unlock()
+	w.swear(nil)
 	for i, n := range w.nodes {
-		w.lag[i] = 0
+		w.delays[i].Store(0)
 		n.Do(func(n *nodetest.Node) {
 			n.Down, n.Every, n.Silent = false, nil, false
 			clear(n.Faults)

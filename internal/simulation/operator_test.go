@@ -1,0 +1,91 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"gapless/internal/store"
+)
+
+// retryAll is what an operator does.
+func (p *program) retryAll() {
+	if s, w := p.parts(); s != nil {
+		if _, err := s.RetryNow(context.Background(), 0, 1<<40); err == nil {
+			_ = w.Reload(context.Background()) // the file may be closed by now
+		}
+	}
+}
+
+// unskip has the blocks tried again that an operator gave up.
+func (p *program) unskip() error {
+	s, w := p.parts()
+	if s == nil {
+		return errors.New("the program does not run")
+	}
+	ctx := context.Background()
+	missing, err := s.FailedFrom(ctx, 0, 1000)
+	for _, f := range missing {
+		if err == nil && f.Skipped() {
+			_, err = s.RetryNow(ctx, f.Number, f.Number)
+		}
+	}
+	return errors.Join(err, w.Reload(ctx))
+}
+
+// finalized is the number of the block that the file knows to be finalized, if
+// it has that block and the nodes have it; else 0.
+func (p *program) finalized() uint64 {
+	s, _ := p.parts()
+	if s == nil {
+		return 0
+	}
+	final, _, err := s.Finality(context.Background())
+	if err != nil || final == nil {
+		return 0
+	}
+	at, err := s.HashesBetween(context.Background(), final.Number, final.Number)
+	real := p.world.served.Block(final.Number)
+	if err != nil || len(at) == 0 || at[0].Hash != final.Hash || real == nil || real.Hash != final.Hash {
+		return 0
+	}
+	return final.Number
+}
+
+// current says whether the index has caught up with the chain, whatever may be
+// missing.
+func (p *program) current() error { return p.state(false) }
+
+// complete says what the file still lacks.
+func (p *program) complete() error { return p.state(true) }
+
+func (p *program) state(whole bool) error {
+	s, _ := p.parts()
+	if s == nil {
+		return errors.New("the program does not run")
+	}
+	until := p.world.head - min(p.options.Confirmations, p.world.head)
+	return complete(context.Background(), s, p.world.served, until, p.world.head, whole)
+}
+
+// verify proves the files, and that the last one is the chain.
+func (p *program) verify() error {
+	aside, err := filepath.Glob(filepath.Join(filepath.Dir(p.path), "file*.db"))
+	if err != nil {
+		return err
+	}
+	for _, path := range aside {
+		if err := checkFile(path); err != nil {
+			return err
+		}
+	}
+	s, err := store.Open(context.Background(), p.path)
+	if err != nil {
+		return err
+	}
+	next, err := s.Next(context.Background())
+	if err != nil {
+		return err
+	}
+	return errors.Join(equal(context.Background(), s, p.world.served, p.start, next-1), s.Close())
+}
