@@ -159,6 +159,7 @@ func (p *program) restore() error {
 // unbind moves the file away that was new when a node lied of its chain id: it
 // can be of no other chain any more, and only an operator can know that.
 func (p *program) unbind() error {
+	synctest.Wait() // not in the midst of a rotation, when either file may be found
 	if made, err := isMade(p.path); err != nil || !made {
 		return err
 	}
