@@ -130,6 +130,9 @@ func missing(ctx context.Context, r *store.Reader, from, to, start, next uint64)
 // was one in the range, or another file in the place of this one, else by
 // otherwise.
 func (s *Selection) reorganised(ctx context.Context, otherwise error) error {
+	if s.reader.Replaced() {
+		return ErrReorganised
+	}
 	lowest, err := s.reader.Rewound(ctx, s.seq)
 	if err != nil {
 		return err

@@ -140,7 +140,7 @@ func (c *Comparison) Differences(ctx context.Context, found func(Difference) err
 		}
 		return nil
 	})
-	if err != nil && !errors.Is(err, ErrStop) {
+	if err != nil && !errors.Is(err, ErrStop) && !c.a.reader.Replaced() && !c.b.reader.Replaced() {
 		return err
 	}
 	return errors.Join(c.a.reorganised(ctx, nil), c.b.reorganised(ctx, nil))

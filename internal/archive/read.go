@@ -55,10 +55,10 @@ func read[T any](ctx context.Context, s *Selection, checks chain.Check, convert 
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil && !s.reader.Replaced() {
 		return err
 	}
-	return s.reorganised(ctx, nil)
+	return s.reorganised(ctx, err)
 }
 
 // A piece is what was made of blocks that follow on each other.

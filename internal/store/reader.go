@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"os"
 
 	_ "modernc.org/sqlite" // the driver: SQLite without cgo
 )
@@ -13,7 +14,19 @@ import (
 type Reader struct {
 	db     pool
 	path   string
+	opened os.FileInfo  // the file, when it was opened; nil if that does not matter
 	closed func() error // what is to be done after closing; may be nil
+}
+
+// Replaced reports whether another file has taken the place of the one that was
+// opened, as a rotation does. What is read from then on, and the errors, may be
+// of either: SQLite finds a file's -wal by its name.
+func (r *Reader) Replaced() bool {
+	if r.opened == nil {
+		return false
+	}
+	now, err := os.Stat(r.path)
+	return err != nil || !os.SameFile(r.opened, now)
 }
 
 // Close closes the file.

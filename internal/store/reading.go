@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -34,6 +35,35 @@ func openForReading(ctx context.Context, path string, known schema.Migrations, m
 	if err != nil {
 		return nil, err
 	}
+	before, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	for tries := 1; ; tries++ {
+		r, err := openOnce(ctx, path, known, mayCopy)
+		now, gone := os.Stat(path)
+		if err == nil || tries == mostRotations || gone == nil && os.SameFile(before, now) {
+			return r, err
+		}
+		select { // a rotation was under way, and is soon over
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(rotationTime):
+		}
+		if gone == nil {
+			before = now
+		}
+	}
+}
+
+// How often, and after how long, a file is opened again that another took the
+// place of meanwhile.
+const (
+	mostRotations = 5
+	rotationTime  = 20 * time.Millisecond
+)
+
+func openOnce(ctx context.Context, path string, known schema.Migrations, mayCopy bool) (*Reader, error) {
 	if _, err := size(path); err != nil {
 		return nil, err
 	}
@@ -99,11 +129,15 @@ func openInPlace(ctx context.Context, path string) (*Reader, error) {
 var errUnfinished = errors.New("what was written last is in a file beside it, and can't be read without writing to the folder")
 
 func openReader(ctx context.Context, path, mode string) (*Reader, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
 	db, err := openPool(ctx, path, mode)
 	if err != nil {
 		return nil, err
 	}
-	return &Reader{db: newPool(db), path: path}, nil
+	return &Reader{db: newPool(db), path: path, opened: info}, nil
 }
 
 func openPool(ctx context.Context, path, mode string) (*sql.DB, error) {

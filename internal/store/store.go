@@ -78,6 +78,7 @@ func start(ctx context.Context, path string, lock *lock, db *sql.DB, isNew bool)
 	if err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	reader.opened = nil // a rotation opens another
 	s := &Store{
 		Reader: reader, lock: lock, writer: w,
 		requests: make(chan request),
