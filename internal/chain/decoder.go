@@ -62,6 +62,9 @@ func (s *slab[T]) take(n int) []T {
 	}
 	if len(s.free) < n {
 		each := int(reflect.TypeFor[T]().Size())
+		if n > mostPiece/each {
+			return make([]T, n) // by itself: the decoder outlives it
+		}
 		s.size = min(max(firstPiece/each, 2*s.size), mostPiece/each)
 		s.free = make([]T, max(n, s.size))
 	}

@@ -12,7 +12,7 @@ import (
 // matches, it has passed whatever else the block has.
 func Verify(b *Block, checks Check) Verdict {
 	v := verifiers.Get().(*verifier)
-	defer verifiers.Put(v)
+	defer v.free()
 	v.begin(b)
 	for _, c := range []struct {
 		check Check
@@ -33,7 +33,6 @@ func Verify(b *Block, checks Check) Verdict {
 		}
 	}
 	b.Verdict = v.verdict
-	v.b = nil
 	return b.Verdict
 }
 
@@ -96,6 +95,18 @@ type scratch struct {
 
 // verifiers are not in use. There are as many as blocks are verified at once.
 var verifiers = sync.Pool{New: func() any { return new(verifier) }}
+
+// mostKept is how much memory is kept for the next block, in bytes. What a large
+// block takes goes with it.
+const mostKept = 1 << 20
+
+// free keeps the verifier for the next block.
+func (v *verifier) free() {
+	v.b = nil
+	if cap(v.data)+cap(v.trie.nodes) <= mostKept {
+		verifiers.Put(v)
+	}
+}
 
 // computeBloom gives the bloom of the receipt's logs.
 func (r *Receipt) computeBloom() (b Bloom) {
