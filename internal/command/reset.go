@@ -47,15 +47,11 @@ func (s *service) rotate(ctx context.Context, e *engine) error {
 	if err := s.putAside(ctx); err != nil {
 		return err
 	}
-	id, head, err := s.awaitNode(ctx)
+	id, head, start, err := s.settle(ctx)
 	if err != nil {
 		return err
 	}
-	want, err := s.bind(ctx, id, head)
-	if err != nil {
-		return err
-	}
-	e.start = want.Start
+	e.start = start
 	s.tellFollowing(id, head)
 	return e.worker.Reload(ctx)
 }
@@ -68,6 +64,38 @@ func (s *service) putAside(ctx context.Context) error {
 	s.isNew = true
 	s.tellReset(filepath.Base(aside))
 	return nil
+}
+
+// settle waits until the node says which chain it serves and stays with it, and
+// binds the file to that. A node that is started again meanwhile is asked anew.
+func (s *service) settle(ctx context.Context) (id chain.Identity, head, start uint64, err error) {
+	for told := ""; ; {
+		if id, head, err = s.awaitNode(ctx); err != nil {
+			return id, 0, 0, err
+		}
+		want, err := s.bind(ctx, id, head)
+		if err == nil || ctx.Err() != nil || !passes(err, id) {
+			return id, head, want.Start, err
+		}
+		told = s.waitsFor(err, told)
+		if err := pause(ctx, confirmPause); err != nil {
+			return id, 0, 0, err
+		}
+	}
+}
+
+// passes reports whether a file could not be bound for a reason that passes.
+// Nodes elsewhere are not started again at will: one that is not sure of its
+// chain is wrongly set up.
+func passes(err error, id chain.Identity) bool {
+	if errors.Is(err, errUnsure) {
+		return id.Loopback
+	}
+	switch chain.ClassOf(err) {
+	case chain.EndpointDown, chain.EndpointRefuses, chain.RateLimited:
+		return true
+	}
+	return false
 }
 
 // bind gives a new file the node's chain, or makes sure that it is the file's.
@@ -106,7 +134,10 @@ const (
 	confirmPause = time.Second
 )
 
-// confirm asks the node again for the genesis that it told.
+var errUnsure = errors.New("the node tells of one chain and then of another")
+
+// confirm asks the node again for the genesis that it told. If it tells another, that is
+// errUnsure.
 func (s *service) confirm(ctx context.Context, want store.Identity) error {
 	for range confirmLooks {
 		if err := pause(ctx, confirmPause); err != nil {
@@ -117,7 +148,7 @@ func (s *service) confirm(ctx context.Context, want store.Identity) error {
 			return err
 		}
 		if id.ChainID != want.ChainID || id.Genesis == nil || id.Genesis.Hash != want.Genesis {
-			return errors.New("the node tells of one chain and then of another; start again when it is sure")
+			return errUnsure
 		}
 	}
 	return nil

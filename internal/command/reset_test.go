@@ -8,6 +8,7 @@ import (
 
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
+	"gapless/internal/node/recorded"
 )
 
 // A chain that begins anew gets a new file; the old one stays beside it.
@@ -59,6 +60,46 @@ func TestResetAtStart(t *testing.T) {
 	aside, err := filepath.Glob(filepath.Join(filepath.Dir(db), "chain-*.db"))
 	if err != nil || len(aside) != 1 {
 		t.Fatal(aside, err)
+	}
+}
+
+// A node that begins anew again while the reset is made sure of, or is away just
+// then, is waited for.
+func TestResetTwiceAtStart(t *testing.T) {
+	t.Parallel()
+	build := func(salt string) *recorded.Chain { return devchain.Build(devchain.Spec{Blocks: 12, Salt: salt}) }
+	for _, tt := range []struct {
+		name, says   string
+		change, mend func(*nodetest.Node)
+	}{
+		{"another chain", "one chain and then of another", func(n *nodetest.Node) { n.Chain = build("third") }, func(*nodetest.Node) {}},
+		{"away", "no answer yet", func(n *nodetest.Node) { n.Down = true }, func(n *nodetest.Node) { n.Down = false }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			fake := nodetest.New(build("first"))
+			server := httptest.NewServer(fake)
+			t.Cleanup(server.Close)
+			db := newDB(t)
+			args := []string{"run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "latest"}
+			mustGapless(t, args...)
+			fake.Do(func(n *nodetest.Node) { n.Chain, n.Methods = build("second"), map[string]int{} })
+			p := begin(t, args...)
+			eventually(t, "the node has told its chain and head", func() (told bool) {
+				fake.Do(func(n *nodetest.Node) { told = n.Methods["eth_getBlockByNumber"] >= 2 })
+				return told
+			})
+			fake.Do(tt.change)
+			p.says(tt.says)
+			fake.Do(tt.mend)
+			if code := p.wait(); code != 0 {
+				t.Fatalf("exit %d: %s", code, p.stderr.String())
+			}
+			mustGapless(t, "verify", "--db", db)
+			if aside, err := filepath.Glob(filepath.Join(filepath.Dir(db), "chain-*.db")); err != nil || len(aside) != 1 {
+				t.Error(aside, err)
+			}
+		})
 	}
 }
 

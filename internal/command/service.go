@@ -231,11 +231,7 @@ func (s *service) work(ctx context.Context) error {
 // start waits until the node says which chain it serves, makes sure that it is
 // the file's, and makes the engine.
 func (s *service) start(ctx context.Context) (*engine, error) {
-	id, head, err := s.awaitNode(ctx)
-	if err != nil {
-		return nil, err
-	}
-	want, err := s.bind(ctx, id, head)
+	id, head, start, err := s.settle(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -243,7 +239,7 @@ func (s *service) start(ctx context.Context) (*engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.start = want.Start
+	e.start = start
 	s.engine.Store(e)
 	s.tellFollowing(id, head)
 	return e, nil

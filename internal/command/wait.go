@@ -37,12 +37,7 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 		case s.refused():
 			return id, 0, err
 		}
-		why := describe(err)
-		s.waiting.Store(&why)
-		if why != told {
-			s.tellWaiting(why)
-			told = why
-		}
+		told = s.waitsFor(err, told)
 		wait = min(wait, farAsks)
 		if id.Loopback {
 			wait = min(wait, nextAsks)
@@ -51,6 +46,17 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 			return id, 0, err
 		}
 	}
+}
+
+// waitsFor tells why there is a wait, unless that was told last. It returns what
+// was.
+func (s *service) waitsFor(err error, told string) string {
+	why := describe(err)
+	s.waiting.Store(&why)
+	if why != told {
+		s.tellWaiting(why)
+	}
+	return why
 }
 
 func (s *service) askNode(ctx context.Context) (chain.Identity, uint64, error) {
