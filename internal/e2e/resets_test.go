@@ -163,9 +163,6 @@ func TestRestartsOnOnePort(t *testing.T) {
 
 // Forty restarts in a row, most of them faster than a reset is believed.
 func TestFortyRestarts(t *testing.T) {
-	if !*long {
-		t.Skip("not run: the program still ends at a start during which the chain changes twice; -long runs it")
-	}
 	t.Parallel()
 	n := nodes.StartAnvil(t)
 	g := runFor(t, 6*time.Minute, n.HTTP)
