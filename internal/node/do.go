@@ -103,8 +103,8 @@ func (e *endpoint) slower(ctx context.Context, err error) error {
 		after = c.After
 	}
 	now := time.Now()
-	e.limit.slower(now)
 	e.pause.lengthen(after, now)
+	e.limit.slower(now, e.pause.left())
 	e.unsteady()
 	return e.waitPause(ctx)
 }

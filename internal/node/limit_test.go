@@ -141,7 +141,7 @@ func TestRateRecovers(t *testing.T) {
 			}
 		}
 		low := n.State()[0].Rate
-		time.Sleep(time.Minute)
+		time.Sleep(2 * time.Second)
 		middle := n.State()[0].Rate
 		time.Sleep(10 * time.Minute)
 		if high := n.State()[0].Rate; low > 10 || middle <= low || middle >= 50 || high != 50 {

@@ -119,20 +119,3 @@ func TestRetryAfter(t *testing.T) {
 		}
 	}
 }
-
-func TestLimiterRecovers(t *testing.T) {
-	l := newLimiter(50)
-	now := time.Now()
-	l.slower(now)
-	l.slower(now.Add(time.Millisecond)) // refused together
-	if got := l.bucket.Limit(); got != 25 {
-		t.Fatalf("rate %v, want 25", got)
-	}
-	for range 100 {
-		now = now.Add(recoverEvery)
-		l.recover(now)
-	}
-	if got := l.bucket.Limit(); got != 50 {
-		t.Errorf("rate %v, want 50", got)
-	}
-}
