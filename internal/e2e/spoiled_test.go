@@ -24,7 +24,6 @@ import (
 var (
 	seed   = flag.Uint64("seed", 1, "of what proxies spoil")
 	blocks = flag.Int("blocks", 2000, "of the chain that is served under load")
-	long   = flag.Bool("long", false, "run what takes many minutes, too")
 )
 
 // loadChain makes a chain of blocks of eleven transactions. With a salt it is
@@ -177,9 +176,6 @@ func (g *gapless) wasRight(w *watch, blocks int) {
 // A node that limits, refuses and hangs besides: it takes its time, and all is
 // there in the end.
 func TestLimitedGeth(t *testing.T) {
-	if !*long {
-		t.Skip("not run: takes many minutes; -long runs it")
-	}
 	genesis, rlp := loadChain(t, min(*blocks, 400), 1, "")
 	n := nodes.StartGeth(t, genesis, rlp)
 	want := all(t, n, 0)
