@@ -112,10 +112,13 @@ func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
 	if err != nil {
 		return s, err
 	}
-	s.Chain = &Chain{ID: id.ChainID, Genesis: id.Genesis, Client: id.Client, Start: id.Start, Epoch: fmt.Sprintf("%x", id.Epoch)}
-	if s.Next, err = r.Next(ctx); err != nil {
+	if s.Next, err = r.Next(ctx); errors.Is(err, store.ErrNoChain) {
+		return s, nil // a rotation has come between
+	}
+	if err != nil {
 		return s, err
 	}
+	s.Chain = &Chain{ID: id.ChainID, Genesis: id.Genesis, Client: id.Client, Start: id.Start, Epoch: fmt.Sprintf("%x", id.Epoch)}
 	latest, err := r.Latest(ctx)
 	if err != nil {
 		return s, err
