@@ -44,7 +44,7 @@ func (h *Handler) address(r *http.Request) (view, error) {
 		v.Tab = "transactions"
 	}
 	v.Tabs = tabs(r, v.Tab, "transactions", "transfers", "logs")
-	return view{"address.html", "Address " + short(hexAddress(a)), &v}, h.addressList(r, &v)
+	return view{template: "address.html", title: "Address " + short(hexAddress(a)), content: &v}, h.addressList(r, &v)
 }
 
 // addressList looks up the list that is shown.

@@ -91,7 +91,7 @@ func (h *Handler) storedBlock(r *http.Request, v *blockView, next uint64) (view,
 		which.From, which.To, which.Ascending = number, number, true
 		return h.store().TransactionSummaries(r.Context(), which)
 	}, transactionPosition)
-	return view{"block.html", "Block " + thousands(fmt.Sprint(number)), v}, err
+	return view{template: "block.html", title: "Block " + thousands(fmt.Sprint(number)), content: v, of: v.Hash.Hex()}, err
 }
 
 func (h *Handler) missingBlock(r *http.Request, number, next uint64, previous, following bool) (view, error) {
@@ -103,7 +103,8 @@ func (h *Handler) missingBlock(r *http.Request, number, next uint64, previous, f
 		return view{}, err
 	}
 	v := missingBlockView{Row: rest.NewFailed(row), Next: next, Previous: previous, Following: following}
-	return view{"missing_block.html", fmt.Sprintf("Block %s is missing", thousands(fmt.Sprint(number))), &v}, nil
+	title := fmt.Sprintf("Block %s is missing", thousands(fmt.Sprint(number)))
+	return view{template: "missing_block.html", title: title, content: &v}, nil
 }
 
 // Before and After are the numbers of the neighbours.

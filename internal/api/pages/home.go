@@ -44,7 +44,7 @@ func (h *Handler) home(r *http.Request) (view, error) {
 	slices.Reverse(blocks)
 	v.Gas, v.Load = gasPlot(blocks), transactionPlot(blocks)
 	v.Missing, err = h.someMissing(ctx)
-	return view{"home.html", "gapless", v}, err
+	return view{template: "home.html", title: "gapless", content: v}, err
 }
 
 // someMissing gives the lowest of the missing blocks.

@@ -64,7 +64,7 @@ func (h *Handler) journal(r *http.Request) (view, error) {
 	for _, row := range rows {
 		v.Rows = append(v.Rows, newJournalRow(row))
 	}
-	return view{"journal.html", "Journal", &v}, err
+	return view{template: "journal.html", title: "Journal", content: &v}, err
 }
 
 func newJournalRow(row store.JournalRow) journalRow {

@@ -16,8 +16,8 @@ const cookieName = "gapless_token"
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
 	if !h.isToken(token) {
-		h.draw(w, r, http.StatusForbidden, view{"notice.html", "Wrong token", &notice{Title: "Wrong token",
-			Text: "The token is a new one each time gapless starts. The log of gapless run has the present URL."}})
+		h.tell(w, r, http.StatusForbidden, "Wrong token",
+			"The token is a new one each time gapless starts. The log of gapless run has the present URL.")
 		return
 	}
 	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
@@ -42,8 +42,7 @@ func (h *Handler) may(r *http.Request) bool {
 func (h *Handler) withCookie(next http.HandlerFunc) http.Handler {
 	guarded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.may(r) {
-			h.draw(w, r, http.StatusForbidden, view{"notice.html", "Not allowed", &notice{Title: "Not allowed",
-				Text: "This needs the token: open the URL that gapless run has printed."}})
+			h.tell(w, r, http.StatusForbidden, "Not allowed", "This needs the token: open the URL that gapless run has printed.")
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, formLimit)

@@ -35,7 +35,7 @@ func (h *Handler) missing(r *http.Request) (view, error) {
 	for i := range rows {
 		v.Rows = append(v.Rows, rest.NewFailed(&rows[i]))
 	}
-	return view{"missing.html", "Missing blocks", &v}, err
+	return view{template: "missing.html", title: "Missing blocks", content: &v}, err
 }
 
 // retry makes a missing block due at once, or all of them.
@@ -82,5 +82,5 @@ func (h *Handler) changed(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {
-	h.draw(w, r, status, view{"notice.html", "Nothing was changed", &notice{Title: "Nothing was changed", Text: text}})
+	h.tell(w, r, status, "Nothing was changed", text)
 }

@@ -79,6 +79,7 @@ type view struct {
 	template string
 	title    string
 	content  any
+	of       string // tells what is shown, if the URL can come to show another thing
 }
 
 // A page is what the frame around every view needs.
@@ -87,6 +88,7 @@ type page struct {
 	Status  rest.Status
 	May     bool // change something
 	Query   string
+	Shows   string // the same as long as parts of the page can be put in its place
 	Content any
 }
 
@@ -136,18 +138,23 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 		told = &notice{Title: "That went wrong", Text: plain(err.Error())}
 	}
 	if told != nil {
-		v = view{"notice.html", told.Title, told}
+		v = view{template: "notice.html", title: told.Title, content: told, of: told.Text}
 	}
 	h.draw(w, r, status, v)
 }
 
 // Nowhere draws the page for a URL that leads nowhere.
 func (h *Handler) Nowhere(w http.ResponseWriter, r *http.Request) {
-	h.draw(w, r, http.StatusNotFound, view{"notice.html", "Not found", &notice{Title: "Not found", Text: "There is no such page."}})
+	h.tell(w, r, http.StatusNotFound, "Not found", "There is no such page.")
+}
+
+// tell draws a page with nothing but a text.
+func (h *Handler) tell(w http.ResponseWriter, r *http.Request, status int, title, text string) {
+	h.draw(w, r, status, view{template: "notice.html", title: title, content: &notice{Title: title, Text: text}})
 }
 
 func (h *Handler) draw(w http.ResponseWriter, r *http.Request, status int, v view) {
-	p := page{Title: v.title, Content: v.content, May: h.may(r), Query: r.URL.Query().Get("q")}
+	p := page{Title: v.title, Content: v.content, May: h.may(r), Query: r.URL.Query().Get("q"), Shows: v.template + " " + v.of}
 	var err error
 	if p.Status, err = h.rest.Status(r.Context()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

@@ -34,7 +34,7 @@ func (h *Handler) token(r *http.Request) (view, error) {
 	v.Transfers, err = paged(r, func(which store.Range) ([]store.TransferSummary, error) {
 		return h.store().TransferSummaries(r.Context(), &a, nil, which)
 	}, transferPosition)
-	return view{"token.html", "Token " + short(hexAddress(a)), &v}, err
+	return view{template: "token.html", title: "Token " + short(hexAddress(a)), content: &v}, err
 }
 
 // A tokensView is some of the tokens, in order of address.
@@ -59,5 +59,5 @@ func (h *Handler) tokens(r *http.Request) (view, error) {
 		v.Next = with(r, "after", hexAddress(rows[rowsShown-1].Address))
 	}
 	v.Rows = rows
-	return view{"tokens.html", "Tokens", &v}, err
+	return view{template: "tokens.html", title: "Tokens", content: &v}, err
 }

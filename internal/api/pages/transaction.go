@@ -72,7 +72,9 @@ func (h *Handler) transaction(r *http.Request) (view, error) {
 		InputBytes: len(found.Input), InputStart: found.Input[:min(len(found.Input), inputShown)],
 	}
 	v.read(h.signatures, found.FirstLog)
-	return view{"transaction.html", "Transaction " + short(hash.Hex()), &v}, nil
+	return view{
+		template: "transaction.html", title: "Transaction " + short(hash.Hex()), content: &v, of: blocks[0].Hash.Hex(),
+	}, nil
 }
 
 func (h *Handler) findTransaction(r *http.Request, hash common.Hash) (found *store.Found, err error) {

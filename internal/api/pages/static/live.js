@@ -2,7 +2,8 @@
 // asked for again, and the parts of it that changed are put in their place.
 "use strict";
 
-const least = 150; // ms between two requests
+const least = 100; // ms between two requests
+const longest = 10000; // ms after which what is no commit is asked for, as the node's state
 
 function ago(seconds) {
   const past = Date.now() / 1000 - seconds, size = Math.abs(past);
@@ -28,6 +29,11 @@ function keys(element) {
   return new Set(Array.from(element.querySelectorAll("[data-key]"), e => e.dataset.key));
 }
 
+// What marks an element, so that the same one is found in a fresh part.
+function mark(element) {
+  return element && (element.getAttribute("href") || element.dataset.copy || element.getAttribute("aria-label"));
+}
+
 function replace(old, fresh) {
   const before = keys(old);
   tellTimes(fresh);
@@ -37,21 +43,42 @@ function replace(old, fresh) {
       if (!before.has(row.dataset.key)) row.classList.add("fresh");
     }
   }
-  for (const d of old.querySelectorAll("details")) { // what a reader has opened stays open
-    const same = fresh.querySelectorAll("details")[Array.from(old.querySelectorAll("details")).indexOf(d)];
-    if (same && d.open) same.open = true;
-  }
+  const opened = Array.from(old.querySelectorAll("details"), d => d.open);
+  fresh.querySelectorAll("details").forEach((d, i) => { if (opened[i]) d.open = true; });
+  const focused = old.contains(document.activeElement) && mark(document.activeElement);
   old.replaceWith(fresh);
+  if (focused) {
+    const same = Array.from(fresh.querySelectorAll("a, button, [tabindex]")).find(e => mark(e) === focused);
+    if (same) same.focus({ preventScroll: true });
+  }
 }
 
-// Whoever writes into a form is not interrupted.
+// Whoever writes into a form or has chosen text to copy is not interrupted.
 function busy(element) {
-  return element.contains(document.activeElement) && document.activeElement.matches("input");
+  const chosen = getSelection();
+  return (document.activeElement.matches("input") && element.contains(document.activeElement)) ||
+    (!chosen.isCollapsed && element.contains(chosen.anchorNode));
+}
+
+// show puts what changed in its place. A page that shows another thing now, as
+// a block that was missing, changes as a whole.
+function show(page) {
+  const main = document.getElementById("main"), fresh = page.getElementById("main");
+  if (main.dataset.view !== fresh.dataset.view) {
+    document.title = page.title;
+    main.replaceWith(document.adoptNode(fresh));
+  }
+  for (const old of document.querySelectorAll("[data-live]")) {
+    const part = page.getElementById(old.id);
+    if (part && !busy(old)) replace(old, document.adoptNode(part));
+  }
+  tellTimes(document);
 }
 
 let asking = false, again = false, last = 0;
 
 async function refresh() {
+  if (document.hidden) return; // it is asked for when it is looked at
   if (asking) { again = true; return; }
   asking = true;
   const wait = last + least - Date.now();
@@ -59,17 +86,9 @@ async function refresh() {
   again = false;
   last = Date.now();
   try {
-    const answer = await fetch(location.href, { headers: { "X-Refresh": "1" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const whole = document.querySelector("[data-live=page]");
-    if (whole && !page.getElementById(whole.id)) {
-      document.getElementById("main").replaceWith(page.getElementById("main")); // it is another kind of page now
-    }
-    for (const old of document.querySelectorAll("[data-live]")) {
-      const fresh = page.getElementById(old.id);
-      if (fresh && !busy(old)) replace(old, document.adoptNode(fresh));
-    }
-    tellTimes(document);
+    if (page.getElementById("main")) show(page);
   } catch {
     // The stream says when there is something to ask for again.
   }
@@ -77,22 +96,43 @@ async function refresh() {
   if (again) refresh();
 }
 
+// listen hears of commits. A browser comes back by itself to a stream that was
+// cut, but not to one that was refused, as it is before there is a chain.
 function listen() {
   const told = document.getElementById("live");
   const events = new EventSource("/api/v1/events");
   for (const kind of ["blocks", "failed", "filled", "reorg", "reset"]) events.addEventListener(kind, refresh);
   events.onopen = () => { told.textContent = "live"; refresh(); };
-  events.onerror = () => { told.textContent = "not connected"; };
+  events.onerror = () => {
+    told.textContent = "not connected";
+    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+  };
+}
+
+async function copy(text) {
+  if (navigator.clipboard) return navigator.clipboard.writeText(text);
+  const field = document.createElement("textarea"); // without TLS on another machine there is no clipboard
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  if (!done) throw new Error("refused");
 }
 
 document.addEventListener("click", async event => {
   const button = event.target.closest("button[data-copy]");
   if (!button) return;
-  await navigator.clipboard.writeText(button.dataset.copy);
-  button.textContent = "copied";
+  let told = "copied";
+  try { await copy(button.dataset.copy); } catch { told = "can't copy"; }
+  button.textContent = told;
   setTimeout(() => { button.textContent = "copy"; }, 1500);
 });
 
 tellTimes(document);
 setInterval(() => tellTimes(document), 1000);
-if (document.querySelector("[data-live]")) listen();
+if (document.querySelector("[data-live]")) {
+  listen();
+  setInterval(() => { if (Date.now() - last >= longest) refresh(); }, 1000);
+  document.addEventListener("visibilitychange", refresh);
+}
