@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -188,15 +189,21 @@ func TestReorgWhileAGapIsFilled(t *testing.T) {
 				before, now := devchain.Build(spec(30)), devchain.Build(forked(32, 20))
 				b := newBench(t, before)
 				b.fake.Do(func(n *nodetest.Node) { n.Faults[gap] = &nodetest.Fault{Kind: nodetest.RPCError} })
+				var whole atomic.Bool
+				var forks sync.Once
+				b.fetched = func() {
+					if !whole.Load() {
+						return
+					}
+					// It is the missing block, as nothing else is to be had.
+					forks.Do(func() { b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, 32 }) })
+					time.Sleep(time.Second) // the fork is followed meanwhile
+				}
 				b.start()
 				after(5 * time.Second)
 				b.equals(before, gap)
 				b.fake.Do(func(n *nodetest.Node) { clear(n.Faults) })
-				var forks sync.Once
-				b.fetched = func() { // the missing block, as nothing else is to be had
-					forks.Do(func() { b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, 32 }) })
-					time.Sleep(time.Second) // the fork is followed meanwhile
-				}
+				whole.Store(true)
 				after(30 * time.Second)
 				b.equalsOrMissing(now)
 				after(10 * time.Minute)
