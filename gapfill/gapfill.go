@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -249,7 +250,7 @@ func (w *Worker) awaitEndpoint(ctx context.Context, cause error) error {
 		wait = max(wait, failingEvery)
 	}
 	w.failing = true
-	if err := sleep(ctx, wait); err != nil {
+	if err := pause.For(ctx, wait); err != nil {
 		return err
 	}
 	if err := w.await(ctx); err != nil {
@@ -279,23 +280,9 @@ func (w *Worker) write(ctx context.Context, transaction func() error) error {
 		if w.setPaused(err) == nil {
 			w.log.Error("retries pause until there is room", "err", err)
 		}
-		if err := sleep(ctx, roomEvery); err != nil {
+		if err := pause.For(ctx, roomEvery); err != nil {
 			return err
 		}
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -27,7 +28,7 @@ func endpointFailed(err error) bool {
 func (x *Indexer) await(ctx context.Context, cause error) error {
 	x.log.Warn("waiting for the node", "err", cause)
 	x.setState("waiting for the node: " + cause.Error())
-	if err := pause(ctx, time.Until(x.awaited.Add(failingEvery))); err != nil {
+	if err := pause.For(ctx, time.Until(x.awaited.Add(failingEvery))); err != nil {
 		return err
 	}
 	err := cause
@@ -55,7 +56,7 @@ func (x *Indexer) await(ctx context.Context, cause error) error {
 // an [*store.IdentityError] if that is another one. A source that is on another
 // chain may not count as one that answers: so it is asked in any case.
 func (x *Indexer) awaitAnswer(ctx context.Context, cause error) error {
-	if err := pause(ctx, toldToWait(cause)); err != nil {
+	if err := pause.For(ctx, toldToWait(cause)); err != nil {
 		return err
 	}
 	within, cancel := context.WithTimeout(ctx, x.patience())
@@ -65,7 +66,7 @@ func (x *Indexer) awaitAnswer(ctx context.Context, cause error) error {
 	}
 	err := x.sameChain(ctx)
 	if errors.As(err, new(*chain.Error)) {
-		return errors.Join(err, pause(ctx, time.Second))
+		return errors.Join(err, pause.For(ctx, time.Second))
 	}
 	return err
 }
@@ -96,7 +97,7 @@ func (x *Indexer) awaitChain(ctx context.Context, err error) error {
 	if x.setState(state) != state {
 		x.log.Error("the node serves another chain", "err", err)
 	}
-	if err := pause(ctx, foreignEvery); err != nil {
+	if err := pause.For(ctx, foreignEvery); err != nil {
 		return err
 	}
 	return x.awaitAnswer(ctx, nil)
@@ -145,7 +146,7 @@ func (x *Indexer) awaitRoom(ctx context.Context, why store.NoRoom, err error) er
 	if x.setPaused(err) == nil {
 		x.log.Error("indexing pauses until there is room", "err", err)
 	}
-	return pause(ctx, roomEvery)
+	return pause.For(ctx, roomEvery)
 }
 
 // goesOn notes that nothing waits for room any more.
@@ -164,7 +165,7 @@ func (x *Indexer) sure(ctx context.Context, is func(context.Context) (bool, erro
 	}
 	for i := range looks {
 		if i > 0 {
-			if err := pause(ctx, every); err != nil {
+			if err := pause.For(ctx, every); err != nil {
 				return false, err
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -323,7 +324,7 @@ func (x *Indexer) headersTries(ctx context.Context, numbers []uint64) ([]*chain.
 		if err == nil || ctx.Err() != nil || endpointFailed(err) || tries == inlineTries {
 			return headers, err
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return nil, err
 		}
 		wait *= 2

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -151,7 +152,7 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, 
 		if len(again) == 0 || time.Now().Add(wait).After(until) {
 			return entries, bytes, x.exist(ctx, entries)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return nil, 0, err
 		}
 		wait *= 2

@@ -323,18 +323,3 @@ func (x *Indexer) refresh(ctx context.Context) (err error) {
 	x.setNext()
 	return err
 }
-
-// pause waits, or returns when ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
-}

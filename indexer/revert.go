@@ -7,6 +7,7 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 )
 
 const (
@@ -124,7 +125,7 @@ func (x *Indexer) revertedAfter() (wait, every time.Duration) {
 
 // still waits and then looks whether the head is the same.
 func (x *Indexer) still(ctx context.Context, head *chain.Header, wait time.Duration) (bool, error) {
-	if err := pause(ctx, wait); err != nil {
+	if err := pause.For(ctx, wait); err != nil {
 		return false, err
 	}
 	now, err := x.source.Head(ctx)

@@ -14,6 +14,7 @@ import (
 	"gapless/gapfill"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -125,7 +126,7 @@ func settle(ctx context.Context, r *store.Reader, blocks []uint64) (missing int,
 		if len(waiting) < before {
 			last = time.Now()
 		}
-		if err := pause(ctx, settleLook); err != nil {
+		if err := pause.For(ctx, settleLook); err != nil {
 			return missing + len(waiting), err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"gapless/indexer"
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -78,7 +79,7 @@ func (s *service) settle(ctx context.Context) (id chain.Identity, head, start ui
 			return id, head, want.Start, err
 		}
 		told = s.waitsFor(err, told)
-		if err := pause(ctx, confirmPause); err != nil {
+		if err := pause.For(ctx, confirmPause); err != nil {
 			return id, 0, 0, err
 		}
 	}
@@ -140,7 +141,7 @@ var errUnsure = errors.New("the node tells of one chain and then of another")
 // errUnsure.
 func (s *service) confirm(ctx context.Context, want store.Identity) error {
 	for range confirmLooks {
-		if err := pause(ctx, confirmPause); err != nil {
+		if err := pause.For(ctx, confirmPause); err != nil {
 			return err
 		}
 		id, err := s.node.Identity(ctx)

@@ -11,6 +11,7 @@ import (
 
 	"gapless/internal/chain"
 	"gapless/internal/node"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -42,7 +43,7 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 		if id.Loopback {
 			wait = min(wait, nextAsks)
 		}
-		if err := pause(ctx, wait); err != nil {
+		if err := pause.For(ctx, wait); err != nil {
 			return id, 0, err
 		}
 	}
@@ -102,18 +103,6 @@ func isDevnet(client string) bool {
 		}
 	}
 	return false
-}
-
-// pause waits, or returns when ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-t.C:
-		return nil
-	}
 }
 
 // finish waits until all up to the last block is there, if there is a last

@@ -5,11 +5,12 @@ import (
 	"time"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 )
 
 // Await returns once an endpoint answers. It asks at once, and then with waits
 // that grow from 250 ms to 30 s, or to 1 s if all endpoints are on loopback. An
-// endpoint on another chain does not count, and one that asked for a pause not
+// endpoint on another chain does not count, and one that asked for a respite not
 // before its end. One that is refused for its genesis alone counts after half a
 // second, so that the caller can ask for the Identity.
 func (n *Node) Await(ctx context.Context) error {
@@ -22,7 +23,7 @@ func (n *Node) Await(ctx context.Context) error {
 		if n.anyAnswers(ctx) {
 			return nil
 		}
-		if err := sleep(ctx, jitter(wait)); err != nil {
+		if err := pause.For(ctx, jitter(wait)); err != nil {
 			return err
 		}
 	}
@@ -48,7 +49,7 @@ func (n *Node) anyAnswers(ctx context.Context) bool {
 
 // answers reports whether an endpoint answers, and is one for us.
 func (n *Node) answers(ctx context.Context, e *endpoint) bool {
-	if e.pause.left() > 0 {
+	if e.respite.left() > 0 {
 		return false
 	}
 	if !e.isForeign() {
@@ -61,7 +62,7 @@ func (n *Node) answers(ctx context.Context, e *endpoint) bool {
 		}
 	}
 	const reset = 500 * time.Millisecond
-	return e.isReset() && sleep(ctx, reset) == nil
+	return e.isReset() && pause.For(ctx, reset) == nil
 }
 
 // notAnswered takes the failure of a probe.
@@ -69,7 +70,7 @@ func (e *endpoint) notAnswered(ctx context.Context, err error) {
 	switch c, ok := err.(*chain.Error); {
 	case ctx.Err() != nil:
 	case ok && c.Class == chain.RateLimited:
-		e.pause.lengthen(c.After, time.Now())
+		e.respite.lengthen(c.After, time.Now())
 	default:
 		e.failed(err)
 	}

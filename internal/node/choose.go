@@ -73,13 +73,13 @@ type rank int
 const (
 	ready rank = iota // up, or not tried yet
 	trailing
-	limited // it asked for a pause
+	limited // it asked for a respite
 	due     // down, and to be tried again
 	down
 )
 
 func (e *endpoint) rank() rank {
-	paused := e.pause.left() > 0
+	paused := e.respite.left() > 0
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {

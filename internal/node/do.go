@@ -103,20 +103,20 @@ func (e *endpoint) slower(ctx context.Context, err error) error {
 		after = c.After
 	}
 	now := time.Now()
-	e.pause.lengthen(after, now)
-	e.limit.slower(now, e.pause.left())
+	e.respite.lengthen(after, now)
+	e.limit.slower(now, e.respite.left())
 	e.unsteady()
-	return e.waitPause(ctx)
+	return e.waitRespite(ctx)
 }
 
-// waitPause waits for the end of a pause that the endpoint asked for. It returns
+// waitRespite waits for the end of a respite that the endpoint asked for. It returns
 // an error of class RateLimited if that takes too long, or if there is another
 // endpoint to go to.
-func (e *endpoint) waitPause(ctx context.Context) error {
-	if left := e.pause.left(); left > 0 && e.elsewhere() {
+func (e *endpoint) waitRespite(ctx context.Context) error {
+	if left := e.respite.left(); left > 0 && e.elsewhere() {
 		return e.named(paused(left))
 	}
-	if err := e.pause.wait(ctx); err != nil {
+	if err := e.respite.wait(ctx); err != nil {
 		return e.named(err)
 	}
 	return nil

@@ -23,7 +23,7 @@ type endpoint struct {
 	timeout  time.Duration
 	secrets  *redactor
 	limit    *limiter
-	pause    pause
+	respite  respite
 	metrics  *metrics
 	logger   *slog.Logger
 
@@ -89,7 +89,7 @@ func newBatch(loopback bool) int {
 
 // answered notes that the endpoint answered.
 func (e *endpoint) answered() {
-	e.pause.reset()
+	e.respite.reset()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.foreign {
@@ -213,7 +213,7 @@ func (e *endpoint) snapshot() EndpointState {
 		s.Lowest = 0
 	}
 	s.Behind = e.behind
-	if left := e.pause.left(); left > 0 {
+	if left := e.respite.left(); left > 0 {
 		s.PausedUntil = time.Now().Add(left)
 	}
 	e.limit.recover(time.Now())

@@ -42,7 +42,7 @@ func (e *endpoint) admitted(ctx context.Context, calls int, urgent bool) error {
 		e.limit.take(calls)
 		return nil
 	}
-	if err := e.waitPause(ctx); err != nil {
+	if err := e.waitRespite(ctx); err != nil {
 		return err
 	}
 	return e.limit.wait(ctx, calls)

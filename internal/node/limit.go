@@ -2,7 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
@@ -19,8 +18,6 @@ const (
 	slowestRate   = 0.5         // calls a second
 	slowestNear   = 10          // calls a second, on loopback
 	unlimitedFrom = 5000        // a rate that recovers beyond it is no limit
-	longestWait   = time.Minute // longer pauses are the caller's
-	longestPause  = time.Hour   // that is believed
 )
 
 // A limiter spaces calls. It goes slower when a node says so, and recovers: soon
@@ -34,7 +31,7 @@ type limiter struct {
 	mu      sync.Mutex // guards what follows
 	good    rate.Limit // up to where the rate recovers soon
 	lowered time.Time  // when the rate was last lowered
-	resumed time.Time  // when the pause after that is over
+	resumed time.Time  // when the respite after that is over
 	raised  int        // steps of recoverEvery since then
 
 	// How many calls there were in the second that has begun, and in the one before.
@@ -92,8 +89,8 @@ func (l *limiter) count(now time.Time, n int) {
 
 // slower halves the rate, once for requests that were refused together. Where
 // there was no limit, the rate is what it was in the last two seconds. It
-// recovers once the pause is over.
-func (l *limiter) slower(now time.Time, pause time.Duration) {
+// recovers once the respite is over.
+func (l *limiter) slower(now time.Time, respite time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if now.Sub(l.lowered) < lowerEvery {
@@ -111,7 +108,7 @@ func (l *limiter) slower(now time.Time, pause time.Duration) {
 	} else {
 		l.good = max(good, l.good*9/10) // requests may have waited since before it was lowered
 	}
-	l.lowered, l.resumed, l.raised = now, now.Add(pause), 0
+	l.lowered, l.resumed, l.raised = now, now.Add(respite), 0
 	l.set(now, max(least, refused/2))
 }
 
@@ -151,75 +148,6 @@ func (l *limiter) set(now time.Time, limit rate.Limit) {
 	}
 	l.bucket.SetBurstAt(now, burst)
 	l.bucket.SetLimitAt(now, limit)
-}
-
-// A pause is the time that one endpoint asked for.
-type pause struct {
-	mu      sync.Mutex // guards all
-	until   time.Time
-	strikes int // refusals since the last success
-}
-
-// lengthen notes a refusal. Without a time from the node, the pause doubles
-// with each refusal, from one second to half a minute.
-func (p *pause) lengthen(after time.Duration, now time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if after == 0 {
-		if now.Before(p.until) {
-			return // refused together with one before it
-		}
-		after = jitter(min(time.Second<<min(p.strikes, 5), 30*time.Second))
-		p.strikes++
-	}
-	if at := now.Add(min(after, longestPause)); at.After(p.until) {
-		p.until = at
-	}
-}
-
-func (p *pause) reset() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.strikes = 0
-}
-
-// wait waits until the pause is over. It returns an error of class RateLimited
-// at once if that is not within a minute, or not before ctx ends.
-func (p *pause) wait(ctx context.Context) error {
-	left := p.left()
-	deadline, ok := ctx.Deadline()
-	if left > longestWait || ok && left > 0 && time.Until(deadline) < left {
-		return paused(left)
-	}
-	if left <= 0 {
-		return nil
-	}
-	return sleep(ctx, left)
-}
-
-// left is how long the pause still is.
-func (p *pause) left() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return time.Until(p.until)
-}
-
-// paused is the error of a pause that is not waited for.
-func paused(left time.Duration) error {
-	err := fmt.Errorf("the node asks to wait %s", max(left.Round(time.Second), time.Second))
-	return &chain.Error{Class: chain.RateLimited, Err: err, After: left}
-}
-
-// sleep waits for d, or until ctx ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // jitter spreads a wait over its last fifth.

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gapless/internal/pause"
+
 	"golang.org/x/time/rate"
 )
 
@@ -28,7 +30,7 @@ func TestLimiterRecovers(t *testing.T) {
 	}
 }
 
-// A load is what clients do for a time that share a limiter and a pause. Each
+// A load is what clients do for a time that share a limiter and a respite. Each
 // has a request of ten calls under way, which takes a while.
 type load struct {
 	limit *limiter
@@ -43,11 +45,11 @@ const callsInOne = 10
 func (o *load) run(t *testing.T, clients int, roundTrip, d time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
-	var p pause
+	var p respite
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
-			for p.wait(ctx) == nil && o.limit.wait(ctx, callsInOne) == nil && sleep(ctx, roundTrip) == nil {
+			for p.wait(ctx) == nil && o.limit.wait(ctx, callsInOne) == nil && pause.For(ctx, roundTrip) == nil {
 				o.request(&p)
 			}
 		})
@@ -55,7 +57,7 @@ func (o *load) run(t *testing.T, clients int, roundTrip, d time.Duration) {
 	all.Wait()
 }
 
-func (o *load) request(p *pause) {
+func (o *load) request(p *respite) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.admit() {

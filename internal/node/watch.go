@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 )
 
 // How often all of several endpoints are looked at, while somebody follows.
@@ -47,7 +48,7 @@ func (n *Node) watchOne(ctx context.Context, e *endpoint) {
 	}
 	defer e.unwatched()
 	at := uint64(0) // the last height at which it was compared
-	for sleep(ctx, jitter(every)) == nil {
+	for pause.For(ctx, jitter(every)) == nil {
 		if n.look(ctx, e) {
 			at = n.compareHeads(ctx, e, at)
 		}

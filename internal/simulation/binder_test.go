@@ -9,6 +9,7 @@ import (
 
 	"gapless/internal/chain"
 	"gapless/internal/node"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -39,7 +40,7 @@ func (b *binder) bind(ctx context.Context) error {
 		return err
 	}
 	for range 2 {
-		if err := pause(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return err
 		}
 		again, err := b.node.Identity(ctx)
@@ -87,7 +88,7 @@ func (b *binder) await(ctx context.Context) (chain.Identity, error) {
 		case b.refused():
 			return id, errRefused
 		}
-		if err := pause(ctx, time.Second); err != nil {
+		if err := pause.For(ctx, time.Second); err != nil {
 			return id, err
 		}
 	}

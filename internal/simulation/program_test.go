@@ -18,6 +18,7 @@ import (
 	"gapless/indexer"
 	"gapless/internal/chain"
 	"gapless/internal/node"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -140,7 +141,7 @@ func (p *program) run() {
 		defer close(p.ended)
 		for ctx.Err() == nil && p.failure() == nil {
 			p.judge(ctx, p.once(ctx))
-			_ = pause(ctx, 10*time.Second)
+			_ = pause.For(ctx, 10*time.Second)
 		}
 	}()
 }
@@ -282,14 +283,4 @@ func (p *program) askedAt(hash common.Hash) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.fetched[hash]
-}
-
-// pause waits, or returns when ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 
+	"gapless/internal/pause"
 	"gapless/schema"
 )
 
@@ -45,10 +46,8 @@ func openForReading(ctx context.Context, path string, known schema.Migrations, m
 		if err == nil || tries == mostRotations || gone == nil && os.SameFile(before, now) {
 			return r, err
 		}
-		select { // a rotation was under way, and is soon over
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-time.After(rotationTime):
+		if err := pause.For(ctx, rotationTime); err != nil { // a rotation was under way, and is soon over
+			return nil, err
 		}
 		if gone == nil {
 			before = now
