@@ -12,7 +12,6 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,14 +30,7 @@ import (
 
 const token = "the token"
 
-// recording is the recorded chain, read once.
-var recording = sync.OnceValue(func() *recorded.Chain {
-	c, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
+var recording = testdata.Recording
 
 // A fixture is a served file of the recorded chain.
 type fixture struct {

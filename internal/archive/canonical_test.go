@@ -26,7 +26,7 @@ import (
 // Two files of one chain, one indexed straight, one with 30 % of the blocks
 // failing at first: the same digest, and the same bytes.
 func TestSameBytesHoweverTheyCame(t *testing.T) {
-	c := gethChain()
+	c := recording()
 	straight := indexed(t, c, nil)
 	random := rand.New(rand.NewPCG(1, 30))
 	faults := make(map[uint64]*nodetest.Fault)
@@ -139,7 +139,7 @@ func TestCanonicalOfRecordings(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, recordingPath := range paths {
-		c, err := readRecording(recordingPath)
+		c, err := recorded.ReadFile(recordingPath)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -200,7 +200,7 @@ func checkConstants(t *testing.T, path string) {
 
 // indexes counts the indexes of a file as it is made.
 func indexes(t *testing.T) any {
-	db := openSQL(t, newFile(t, gethChain(), 0))
+	db := openSQL(t, newFile(t, recording(), 0))
 	defer db.Close()
 	return row(t, db, `SELECT COUNT(*) FROM sqlite_schema WHERE type = 'index' AND sql > ''`)[0]
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/archive"
+	"gapless/internal/node/recorded"
 	"gapless/internal/store"
 )
 
@@ -50,8 +51,8 @@ func short(raw []byte) string {
 
 func TestDiffRanges(t *testing.T) {
 	t.Parallel()
-	a := newFile(t, gethChain(), 200, 5, 6, 20, 150)
-	b := newFile(t, gethChain(), 120, 6, 80)
+	a := newFile(t, recording(), 200, 5, 6, 20, 150)
+	b := newFile(t, recording(), 120, 6, 80)
 	for _, tt := range []struct {
 		bounds []uint64
 		want   []string
@@ -72,7 +73,7 @@ func TestDiffRanges(t *testing.T) {
 // do not.
 func TestDiffFields(t *testing.T) {
 	t.Parallel()
-	whole := newFile(t, gethChain(), 300)
+	whole := newFile(t, recording(), 300)
 	for _, tt := range []struct {
 		edit string
 		want []string
@@ -129,11 +130,11 @@ func like(pattern, text string) bool {
 
 func TestDiffOtherChains(t *testing.T) {
 	t.Parallel()
-	dev, err := readRecording(recordings + "/nodes/geth-dev.jsonl.gz")
+	dev, err := recorded.ReadFile(recordings + "/nodes/geth-dev.jsonl.gz")
 	if err != nil {
 		t.Fatal(err)
 	}
-	a, b := newFile(t, gethChain(), 3), newFile(t, dev, 3)
+	a, b := newFile(t, recording(), 3), newFile(t, dev, 3)
 	reset := copyOf(t, a)
 	edit(t, reset, `UPDATE chain SET genesis_hash = zeroblob(32)`)
 	for _, tt := range []struct{ other, want string }{
@@ -148,7 +149,7 @@ func TestDiffOtherChains(t *testing.T) {
 
 func TestDiffStops(t *testing.T) {
 	t.Parallel()
-	a := newFile(t, gethChain(), 900)
+	a := newFile(t, recording(), 900)
 	b := copyOf(t, a)
 	edit(t, b, `UPDATE blocks SET extra_data = x'01'`)
 	c, err := archive.Compare(t.Context(), openReader(t, a), openReader(t, b), nil, nil)
@@ -171,7 +172,7 @@ func TestDiffStops(t *testing.T) {
 // A reorg of one of the files while they are compared is noticed.
 func TestDiffReorg(t *testing.T) {
 	t.Parallel()
-	a, b := newFile(t, gethChain(), 900), newFile(t, gethChain(), 900)
+	a, b := newFile(t, recording(), 900), newFile(t, recording(), 900)
 	w, err := store.Open(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)

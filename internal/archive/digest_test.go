@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/archive"
+	"gapless/internal/node/recorded"
 	"gapless/internal/store"
 )
 
@@ -24,7 +25,7 @@ func TestDigests(t *testing.T) {
 	}
 	var got strings.Builder
 	for _, path := range paths {
-		c, err := readRecording(path)
+		c, err := recorded.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +37,7 @@ func TestDigests(t *testing.T) {
 // The digest is what its comment says.
 func TestDigestByHand(t *testing.T) {
 	t.Parallel()
-	c := gethChain()
+	c := recording()
 	form := fmt.Appendf(nil, "gapless-digest/1 %d 3-70\n", c.ChainID)
 	for number := uint64(3); number <= 70; number++ {
 		form = decode(t, c.Block(number)).AppendCanonical(form)
@@ -59,7 +60,7 @@ func TestDigestByHand(t *testing.T) {
 
 func TestSelectMissing(t *testing.T) {
 	t.Parallel()
-	path := newFile(t, gethChain(), 30, 7, 8, 9, 12, 30)
+	path := newFile(t, recording(), 30, 7, 8, 9, 12, 30)
 	for _, tt := range []struct {
 		from, to int // -1: none
 		want     []archive.Span
@@ -95,7 +96,7 @@ func TestSelectMissing(t *testing.T) {
 // but for what the digest leaves out.
 func TestDigestOfDamage(t *testing.T) {
 	t.Parallel()
-	whole := newFile(t, gethChain(), 150)
+	whole := newFile(t, recording(), 150)
 	want := digest(t, whole)
 	for _, tt := range []struct {
 		edit string
@@ -149,7 +150,7 @@ func TestReorgMeanwhile(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			path := newFile(t, gethChain(), 900)
+			path := newFile(t, recording(), 900)
 			w, err := store.Open(t.Context(), path)
 			if err != nil {
 				t.Fatal(err)
@@ -165,7 +166,7 @@ func TestReorgMeanwhile(t *testing.T) {
 				if err := w.Rewind(t.Context(), store.Reorg{Ancestor: tt.ancestor}, nil); err != nil {
 					t.Error(err)
 				}
-				addBlocks(t, w, gethChain(), 1000)
+				addBlocks(t, w, recording(), 1000)
 			}
 			if _, err := s.Digest(t.Context()); !errors.Is(err, tt.want) {
 				t.Errorf("error %v, want %v", err, tt.want)
@@ -178,7 +179,7 @@ func TestReorgMeanwhile(t *testing.T) {
 // noticed.
 func TestRotationMeanwhile(t *testing.T) {
 	t.Parallel()
-	path := newFile(t, gethChain(), 900)
+	path := newFile(t, recording(), 900)
 	want := digest(t, path)
 	w, err := store.Open(t.Context(), path)
 	if err != nil {
@@ -198,7 +199,7 @@ func TestRotationMeanwhile(t *testing.T) {
 		if err := w.Identify(t.Context(), s.Identity); err != nil {
 			t.Error(err)
 		}
-		addBlocks(t, w, gethChain(), 400)
+		addBlocks(t, w, recording(), 400)
 	}
 	d, err := s.Digest(t.Context())
 	if !errors.Is(err, archive.ErrReorganised) && d.String() != want {

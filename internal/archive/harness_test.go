@@ -22,15 +22,6 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 const recordings = "../../testdata"
 
-// gethChain is the recorded chain of geth, read once.
-var gethChain = sync.OnceValue(func() *recorded.Chain {
-	c, err := readRecording(recordings + "/chain/chain.jsonl.gz")
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
-
 // TestMain makes a file of the whole recorded chain, once, for tests that only
 // read it.
 func TestMain(m *testing.M) {
@@ -54,20 +45,11 @@ var (
 func wholeFile(t *testing.T) string {
 	t.Helper()
 	makeWhole.Do(func() {
-		if err := os.Rename(newFile(t, gethChain(), gethChain().Last()), whole); err != nil {
+		if err := os.Rename(newFile(t, recording(), recording().Last()), whole); err != nil {
 			t.Fatal(err)
 		}
 	})
 	return whole
-}
-
-func readRecording(path string) (*recorded.Chain, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return recorded.Read(f)
 }
 
 // newFile makes a file of the blocks of a recording up to a number, but for some.

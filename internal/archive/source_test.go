@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -32,14 +31,7 @@ import (
 	"gapless/testdata"
 )
 
-// recording is the recorded chain, read once.
-var recording = sync.OnceValue(func() *recorded.Chain {
-	c, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
+var recording = testdata.Recording
 
 // lines is the recorded chain as JSON lines.
 func lines(t testing.TB) []byte {

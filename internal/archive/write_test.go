@@ -18,6 +18,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/archive"
+	"gapless/internal/node/recorded"
 )
 
 // Two blocks of the recorded chain with transactions of four types, a log that
@@ -53,7 +54,7 @@ func rows(t *testing.T, s *archive.Selection, format archive.RowFormat, table ar
 // Each line of JSON lines is what the node answered.
 func TestJSONLines(t *testing.T) {
 	t.Parallel()
-	c := gethChain()
+	c := recording()
 	var out bytes.Buffer
 	if err := selected(t, wholeFile(t)).WriteJSONL(t.Context(), &out); err != nil {
 		t.Fatal(err)
@@ -95,7 +96,7 @@ func parsed(t *testing.T, raw []byte) (v any) {
 func TestTables(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"chain/chain", "nodes/anvil", "optimism/optimism"} {
-		c, err := readRecording(recordings + "/" + name + ".jsonl.gz")
+		c, err := recorded.ReadFile(recordings + "/" + name + ".jsonl.gz")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -150,7 +151,7 @@ func cells(t *testing.T, names []string, object string) (record []string) {
 // the receipts.
 func TestRLP(t *testing.T) {
 	t.Parallel()
-	c := gethChain()
+	c := recording()
 	f, err := os.Open(recordings + "/chain/chain.rlp.gz")
 	if err != nil {
 		t.Fatal(err)
@@ -190,7 +191,7 @@ func TestRLP(t *testing.T) {
 // What RLP can't hold is refused.
 func TestNoRLP(t *testing.T) {
 	t.Parallel()
-	c := gethChain()
+	c := recording()
 	whole := newFile(t, c, 60)
 	for _, tt := range []struct{ edit, want string }{
 		{`UPDATE blocks SET checks_passed = 0, extra_data = x'01' WHERE number = 50`, "header hash"},

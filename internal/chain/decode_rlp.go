@@ -47,17 +47,6 @@ func (b *Block) asAnswered() (*Block, error) {
 	return again, again.DecodeUncles(uncles)
 }
 
-// DecodeHeaderRLP reads a header alone.
-func DecodeHeaderRLP(raw []byte) (*Header, error) {
-	in := rlpReader{rest: raw}
-	h := in.header()
-	in.end()
-	if in.err != nil {
-		return nil, invalid(fmt.Errorf("header: %w", in.err))
-	}
-	return &h, nil
-}
-
 func parseBlock(raw []byte) (*Block, error) {
 	b := new(Block)
 	outer := rlpReader{rest: raw}

@@ -3,7 +3,6 @@ package chain_test
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -31,12 +30,7 @@ func recordings(t testing.TB) []string {
 
 func readRecording(t testing.TB, path string) *recorded.Chain {
 	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	c, err := recorded.Read(f)
+	c, err := recorded.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -85,15 +85,11 @@ type demo struct {
 }
 
 func (a *app) demo(ctx context.Context, listen string, once bool) error {
-	recording, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		return err
-	}
 	folder, err := os.MkdirTemp("", "gapless-demo-")
 	if err != nil {
 		return err
 	}
-	d := &demo{app: a, once: once, chain: recording, began: time.Now()}
+	d := &demo{app: a, once: once, chain: testdata.Recording(), began: time.Now()}
 	d.plan()
 	url, stop, err := d.serveNode()
 	if err != nil {

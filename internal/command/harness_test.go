@@ -158,14 +158,7 @@ func eventually(t *testing.T, what string, so func() bool) {
 	t.Fatalf("in vain for: %s", what)
 }
 
-// recording is the recorded chain, read once.
-var recording = sync.OnceValue(func() *recorded.Chain {
-	c, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		panic(err)
-	}
-	return c
-})
+var recording = testdata.Recording
 
 // serve serves the recorded chain up to a head over HTTP.
 func serve(t *testing.T, head uint64) (*nodetest.Node, string) {

@@ -93,10 +93,7 @@ type serving struct {
 
 func serve(t *testing.T, head uint64, faults map[uint64]*nodetest.Fault, args ...string) *serving {
 	t.Helper()
-	c, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testdata.Recording()
 	n := nodetest.New(c)
 	n.Head, n.Faults = head, faults
 	server := httptest.NewServer(n)

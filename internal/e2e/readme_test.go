@@ -11,17 +11,12 @@ import (
 	"testing"
 
 	"gapless/internal/node/nodetest"
-	"gapless/internal/node/recorded"
 	"gapless/testdata"
 )
 
 // The tests that README shows work when they are pasted.
 func TestReadmeFixtures(t *testing.T) {
-	c, err := recorded.Read(testdata.Chain())
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(nodetest.New(c))
+	server := httptest.NewServer(nodetest.New(testdata.Recording()))
 	defer server.Close()
 	g := run(t, server.URL, "--until", "200")
 	if code := g.wait(); code != 0 {

@@ -2,7 +2,6 @@ package store_test
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -16,27 +15,22 @@ import (
 	"gapless/internal/chain"
 	"gapless/internal/node/recorded"
 	"gapless/internal/store"
+	"gapless/testdata"
 )
 
 // recording is the recorded chain of testdata/chain, read once. A child may be
 // given a shorter one.
 var recording = sync.OnceValue(func() *recorded.Chain {
-	path := cmp.Or(os.Getenv(childRecording), "../../testdata/chain/chain.jsonl.gz")
-	c, err := readRecording(path)
+	path := os.Getenv(childRecording)
+	if path == "" {
+		return testdata.Recording()
+	}
+	c, err := recorded.ReadFile(path)
 	if err != nil {
 		panic(err)
 	}
 	return c
 })
-
-func readRecording(path string) (*recorded.Chain, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return recorded.Read(f)
-}
 
 // decode makes a block of a node's raw answers, as the indexer does.
 func decode(raw *recorded.Block, checks chain.Check) (*chain.Block, error) {

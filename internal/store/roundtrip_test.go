@@ -60,7 +60,7 @@ func TestRoundTripOfNodes(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".jsonl.gz"), func(t *testing.T) {
-			c, err := readRecording(path)
+			c, err := recorded.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"gapless/internal/node/recorded"
+
 	"github.com/ethereum/go-ethereum/common/hexutil"
 )
 
@@ -35,7 +37,11 @@ func TestEveryAnswerOfNodes(t *testing.T) {
 			continue
 		}
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".jsonl.gz"), func(t *testing.T) {
-			f := newFixture(t, readRecording(path), 0)
+			c, err := recorded.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := newFixture(t, c, 0)
 			f.commit(f.chain.Last())
 			for i := range f.chain.Blocks {
 				f.everyAnswer(i)

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"reflect"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,25 +22,12 @@ import (
 	"gapless/internal/chain"
 	"gapless/internal/node/recorded"
 	"gapless/internal/store"
+	"gapless/testdata"
 )
 
 const recordings = "../../../testdata/"
 
-// recording is the recorded chain, read once.
-var recording = sync.OnceValue(func() *recorded.Chain { return readRecording(recordings + "chain/chain.jsonl.gz") })
-
-func readRecording(path string) *recorded.Chain {
-	f, err := os.Open(path)
-	if err != nil {
-		panic(err)
-	}
-	defer f.Close()
-	c, err := recorded.Read(f)
-	if err != nil {
-		panic(err)
-	}
-	return c
-}
+var recording = testdata.Recording
 
 // A fixture is a file of a recorded chain with a handler that answers from it.
 type fixture struct {

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -103,6 +104,16 @@ func Read(r io.Reader) (*Chain, error) {
 		}
 		c.Blocks = append(c.Blocks, b)
 	}
+}
+
+// ReadFile reads the recording in a file.
+func ReadFile(path string) (*Chain, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("recorded: %w", err)
+	}
+	defer f.Close()
+	return Read(f)
 }
 
 func readBlock(lines *json.Decoder) (Block, error) {

@@ -2,8 +2,6 @@ package recorded_test
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +12,7 @@ import (
 	"gapless/internal/node/recorded"
 
 	gapless "gapless/internal/node"
+	"gapless/testdata"
 )
 
 func TestWriteAndRead(t *testing.T) {
@@ -48,15 +47,7 @@ func TestReadRefusesWhatDoesNotFollow(t *testing.T) {
 
 // Every block of the recorded chain, served by the fake node, verifies.
 func TestRecordedChainVerifies(t *testing.T) {
-	file, err := os.Open(filepath.Join("..", "..", "..", "testdata", "chain", "chain.jsonl.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	c, err := recorded.Read(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := testdata.Recording()
 	n, err := gapless.New(gapless.Options{URLs: []string{"http://127.0.0.1:8545"}, Transport: nodetest.New(c)})
 	if err != nil {
 		t.Fatal(err)
