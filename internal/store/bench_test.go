@@ -11,7 +11,6 @@ import (
 
 	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
-	"gapless/internal/node/recorded"
 	"gapless/internal/store"
 )
 
@@ -64,17 +63,6 @@ func BenchmarkCommit(b *testing.B) {
 	b.ReportMetric(float64(used.Nanoseconds())/all/rows, "cpu-ns/row")
 	b.ReportMetric(used.Seconds()/all*1000, "cpu-s/1000-blocks")
 	b.ReportMetric(float64(size)/float64(len(entries)), "B/block")
-}
-
-func emptyStore(b *testing.B, path string, c *recorded.Chain) *store.Store {
-	s, err := store.Open(b.Context(), path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	if err := s.Identify(b.Context(), store.Identity{ChainID: c.ChainID, Genesis: c.Blocks[0].Hash, Client: c.Client}); err != nil {
-		b.Fatal(err)
-	}
-	return s
 }
 
 func cpuTime() time.Duration {

@@ -112,13 +112,13 @@ func (c *checkRun) bounds(ctx context.Context) (err error) {
 	if c.id, err = c.reader.Identity(ctx); err != nil {
 		return err
 	}
-	next, err := c.reader.Next(ctx)
+	start, next, err := c.reader.Bounds(ctx)
 	if err != nil {
 		return err
 	}
-	c.done.From, c.done.To = c.id.Start, next-1
+	c.done.From, c.done.To = start, next-1
 	if c.From != nil {
-		c.done.From = min(max(*c.From, c.id.Start), next)
+		c.done.From = min(max(*c.From, start), next)
 	}
 	if c.To != nil && *c.To < next {
 		c.done.To = max(*c.To+1, c.done.From) - 1

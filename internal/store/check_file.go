@@ -29,17 +29,21 @@ func (c *checkRun) sound(ctx context.Context) error {
 
 // belowStart looks for rows below the start block.
 func (c *checkRun) belowStart(ctx context.Context, tx *sql.Tx) error {
+	var start uint64
+	if err := tx.QueryRowContext(ctx, `SELECT start_block FROM chain`).Scan(integer{&start}); err != nil {
+		return err
+	}
 	for _, t := range []struct{ table, key string }{{"blocks", "number"}, {"failed_blocks", "block_number"}} {
 		var number *uint64
 		query := `SELECT MIN(` + t.key + `) FROM ` + t.table + ` WHERE ` + t.key + ` < ?`
-		if err := tx.QueryRowContext(ctx, query, clamp(c.id.Start)).Scan(optInteger{&number}); err != nil {
+		if err := tx.QueryRowContext(ctx, query, clamp(start)).Scan(optInteger{&number}); err != nil {
 			return err
 		}
 		if number != nil {
-			c.fault(Coverage, *number, "is in %s although the start block is %d", t.table, c.id.Start)
+			c.fault(Coverage, *number, "is in %s although the start block is %d", t.table, start)
 		}
 	}
-	return strays(ctx, tx, math.MinInt64, firstID(c.id.Start)-1, c.fault)
+	return strays(ctx, tx, math.MinInt64, firstID(start)-1, c.fault)
 }
 
 // aboveHead looks for what is left of blocks at the head that went: rows of

@@ -29,11 +29,11 @@ func (s *checkSnapshot) fault(promise string, number uint64, format string, args
 }
 
 func (s *checkSnapshot) read(ctx context.Context, tx *sql.Tx, last uint64) error {
-	var next uint64
-	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
+	var start, next uint64
+	if err := tx.QueryRowContext(ctx, boundsQuery).Scan(integer{&start}, integer{&next}); err != nil {
 		return err
 	}
-	s.end = min(last+1, next) // a rewind may have come between
+	s.first, s.end = max(s.first, start), min(last+1, next) // somebody may have pruned or rewound
 	if s.first >= s.end {
 		return nil
 	}

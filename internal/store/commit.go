@@ -126,6 +126,17 @@ func (w *writer) next() (uint64, error) {
 	return uint64(next), err
 }
 
+// bounds gives the start block and the next block number.
+func (w *writer) bounds() (start, next uint64, err error) {
+	ok, err := w.get(boundsQuery, nil, []any{integer{&start}, integer{&next}})
+	if err == nil && !ok {
+		err = ErrNoChain
+	}
+	return start, next, err
+}
+
+const boundsQuery = `SELECT start_block, (` + nextQuery + `) FROM chain`
+
 const nextQuery = `SELECT MAX(start_block,
 	IFNULL((SELECT MAX(number) FROM blocks) + 1, 0),
 	IFNULL((SELECT MAX(block_number) FROM failed_blocks) + 1, 0)) FROM chain`

@@ -27,18 +27,14 @@ func (r *Reader) Coverage(ctx context.Context, from, to uint64, parts int) (*Cov
 	if parts < 1 || to < from || from > mostNumber {
 		return nil, errors.New("store: coverage of nothing")
 	}
-	id, err := r.Identity(ctx)
-	if err != nil {
-		return nil, err
-	}
-	next, err := r.Next(ctx)
+	start, next, err := r.Bounds(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := newCoverage(from, to, uint64(parts))
 	for i := range c.Parts {
 		p := &c.Parts[i]
-		if first, end := max(p.First, id.Start), min(p.Last+1, next); first < end {
+		if first, end := max(p.First, start), min(p.Last+1, next); first < end {
 			p.Stored = end - first
 		}
 	}

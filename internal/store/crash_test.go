@@ -17,7 +17,8 @@ import (
 )
 
 // A step is one call of the crash test's plan: what it does, and the state of
-// the file after it, one letter for each block number: s stored, m missing.
+// the file after it, one letter for each block number: s stored, m missing, p
+// pruned.
 type step struct {
 	do    func(ctx context.Context, s *store.Store) error
 	after string
@@ -26,13 +27,20 @@ type step struct {
 // crashBlocks is how much of the recording the plan may use.
 const crashBlocks = 300
 
-// plan mixes commits with failures, fills, and rewinds that go on.
+// plan mixes commits with failures, fills, rewinds that go on, and prunings.
 func plan() (steps []step) {
 	for state := ""; len(state) < crashBlocks-10; {
 		next := len(state)
 		gap := strings.IndexByte(state, 'm')
 		var do func(context.Context, *store.Store) error
 		switch i := len(steps); {
+		case i%7 == 6 && next > 12 && state[next-8] == 's':
+			below := next - 8
+			state = strings.Repeat("p", below) + state[below:]
+			do = func(ctx context.Context, s *store.Store) error {
+				_, err := s.Prune(ctx, uint64(below))
+				return err
+			}
 		case i%5 == 4 && next > 8:
 			ancestor := next - 3
 			entered := pattern(i, 4)
@@ -208,11 +216,11 @@ func stateOf(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	next, err := r.Next(t.Context())
+	start, next, err := r.Bounds(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := slices.Repeat([]byte{'m'}, int(next))
+	state := slices.Concat(slices.Repeat([]byte{'p'}, int(start)), slices.Repeat([]byte{'m'}, int(next-start)))
 	hashes, err := r.HashesBetween(t.Context(), 0, next)
 	if err != nil {
 		t.Fatal(err)

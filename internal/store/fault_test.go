@@ -57,6 +57,13 @@ func ops(t *testing.T) []op {
 				return s.Rewind(ctx, store.Reorg{Ancestor: 909}, append([]store.Entry{{Block: forked}}, missing(911, 911)...))
 			},
 			append(inserts("blocks", "transactions", "logs", "failed_blocks", "journal"), "DELETE ON blocks", "DELETE ON failed_blocks")},
+		{"prune", 908, [][]store.Entry{stored(t, 908, 910), missing(911, 911), stored(t, 912, 912)},
+			func(ctx context.Context, s *store.Store) error {
+				_, err := s.Prune(ctx, 912)
+				return err
+			},
+			append(inserts("journal"), "UPDATE ON chain", "DELETE ON blocks", "DELETE ON transactions", "DELETE ON logs",
+				"DELETE ON transfers", "DELETE ON withdrawals", "DELETE ON failed_blocks")},
 		{"retry failed", 908, gap,
 			func(ctx context.Context, s *store.Store) error { return s.RetryFailed(ctx, failure(910, 9)) },
 			[]string{"UPDATE ON failed_blocks"}},

@@ -73,7 +73,7 @@ func (w *writer) fit(b *chain.Block) (*chain.Failure, error) {
 
 // displace makes a stored block missing again.
 func (w *writer) displace(at *Anchor, why error) (*chain.Failure, error) {
-	if err := w.deleteBlock(at.Number); err != nil {
+	if err := w.deleteBlocks(at.Number, at.Number); err != nil {
 		return nil, err
 	}
 	f := chain.Failed(at.Number, &chain.Error{Class: chain.Fork, Err: why}, 1, time.Now())

@@ -11,7 +11,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 )
 
-// An Identity says which chain a file is of. It never changes.
+// An Identity says which chain a file is of. It never changes, but for
+// Start, which [Store.Prune] moves.
 type Identity struct {
 	ChainID uint64
 	Genesis common.Hash // of block 0

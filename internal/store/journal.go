@@ -15,6 +15,7 @@ const (
 	kindFilled = "filled"
 	kindReorg  = "reorg"
 	kindReset  = "reset"
+	kindPruned = "pruned"
 )
 
 // journalKept is how many rows are kept as they were written, at least. Past
@@ -136,7 +137,7 @@ func (w *writer) mergeRows(rows []blocksRow) error {
 // A JournalRow is one thing that happened to the file.
 type JournalRow struct {
 	Seq         int64
-	Kind        string // blocks, failed, filled, reorg or reset
+	Kind        string // blocks, failed, filled, reorg, reset or pruned
 	At          time.Time
 	First, Last uint64
 	Detail      string // JSON, or empty

@@ -49,7 +49,7 @@ func size(path string) (int64, error) {
 // prepareFile sets what was measured best (see README) and migrates.
 func prepareFile(ctx context.Context, conn *sql.Conn, isNew bool) error {
 	if isNew {
-		if _, err := conn.ExecContext(ctx, `PRAGMA page_size = 8192`); err != nil {
+		if _, err := conn.ExecContext(ctx, `PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL`); err != nil {
 			return err
 		}
 	}

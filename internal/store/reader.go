@@ -51,6 +51,15 @@ func (r *Reader) Next(ctx context.Context) (uint64, error) {
 	return uint64(next), explain(err)
 }
 
+// Bounds are the lowest block number that is indexed, and what Next gives.
+func (r *Reader) Bounds(ctx context.Context) (start, next uint64, err error) {
+	err = r.db.QueryRowContext(ctx, boundsQuery).Scan(integer{&start}, integer{&next})
+	if errors.Is(err, sql.ErrNoRows) {
+		return 0, 0, ErrNoChain
+	}
+	return start, next, explain(err)
+}
+
 // Highest gives the highest stored block at or below a number, nil if there is
 // none.
 func (r *Reader) Highest(ctx context.Context, at uint64) (*Anchor, error) {

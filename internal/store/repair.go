@@ -17,15 +17,11 @@ const auditChunk = 20_000
 // is in neither table, in order. There is none unless somebody else wrote to
 // the file. It reads in chunks, beside the process that writes.
 func (r *Reader) Holes(ctx context.Context, found func(uint64)) error {
-	id, err := r.Identity(ctx)
+	start, next, err := r.Bounds(ctx)
 	if err != nil {
 		return err
 	}
-	next, err := r.Next(ctx)
-	if err != nil {
-		return err
-	}
-	for first := id.Start; first < next; first += auditChunk {
+	for first := start; first < next; first += auditChunk {
 		if err := r.holes(ctx, first, min(first+auditChunk, next), found); err != nil {
 			return fmt.Errorf("audit from block %d: %w", first, explain(err))
 		}
@@ -39,17 +35,20 @@ func (r *Reader) holes(ctx context.Context, first, end uint64, found func(uint64
 		return err
 	}
 	defer func() { _ = tx.Rollback() }() // nothing was written
-	var next, count uint64
-	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
+	var start, next, count uint64
+	if err := tx.QueryRowContext(ctx, boundsQuery).Scan(integer{&start}, integer{&next}); err != nil {
 		return err
 	}
-	end = min(end, next) // a rewind may have come between
+	first, end = max(first, start), min(end, next) // somebody may have pruned or rewound
 	const both = `(SELECT number FROM blocks WHERE number >= ?1 AND number < ?2
 		UNION SELECT block_number FROM failed_blocks WHERE block_number >= ?1 AND block_number < ?2)`
+	if first >= end {
+		return nil
+	}
 	if err := tx.QueryRowContext(ctx, `SELECT COUNT(*) FROM `+both, clamp(first), clamp(end)).Scan(integer{&count}); err != nil {
 		return err
 	}
-	if first >= end || count == end-first {
+	if count == end-first {
 		return nil
 	}
 	rows, err := tx.QueryContext(ctx, `SELECT number FROM `+both+` ORDER BY 1`, clamp(first), clamp(end))
@@ -90,21 +89,14 @@ func (s *Store) Suspect(ctx context.Context, number uint64, class chain.Class, w
 }
 
 func (w *writer) suspect(number uint64, class chain.Class, why string) (*chain.Failure, error) {
-	next, err := w.next()
+	start, next, err := w.bounds()
 	if err != nil {
-		return nil, err
-	}
-	var start uint64
-	if _, err := w.get(`SELECT start_block FROM chain`, nil, []any{integer{&start}}); err != nil {
 		return nil, err
 	}
 	if number < start || number >= next {
 		return nil, ErrNotFound
 	}
-	if err := w.deleteBlock(number); err != nil {
-		return nil, err
-	}
-	if err := w.exec(`DELETE FROM failed_blocks WHERE block_number = ?`, int64(number)); err != nil {
+	if err := w.deleteBlocks(number, number); err != nil {
 		return nil, err
 	}
 	f := chain.Failed(number, &chain.Error{Class: class, Err: errors.New(why)}, 1, time.Now())
@@ -118,20 +110,4 @@ func (w *writer) fail(f *chain.Failure) error {
 		return err
 	}
 	return w.journal(kindFailed, f.Number, f.Number, failedDetail{Class: f.Class, Message: f.Message})
-}
-
-// deleteBlock removes all rows of a block.
-func (w *writer) deleteBlock(number uint64) error {
-	for _, query := range []string{
-		`DELETE FROM transfers WHERE log_id BETWEEN ? AND ?`,
-		`DELETE FROM logs WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM transactions WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`,
-		`DELETE FROM uncles WHERE id BETWEEN ? AND ?`,
-	} {
-		if err := w.exec(query, firstID(number), lastID(number)); err != nil {
-			return err
-		}
-	}
-	return w.exec(`DELETE FROM blocks WHERE number = ?`, int64(number))
 }

@@ -35,16 +35,12 @@ func (s *Store) Rewind(ctx context.Context, r Reorg, entries []Entry, anchors ..
 func (s *Store) Rewinds() uint64 { return s.writer.rewinds.Load() }
 
 func (w *writer) rewind(r Reorg) error {
-	next, err := w.next()
+	start, next, err := w.bounds()
 	if err != nil {
 		return err
 	}
-	var start int64
-	if _, err := w.get(`SELECT start_block FROM chain`, nil, []any{&start}); err != nil {
-		return err
-	}
 	switch {
-	case r.Ancestor+1 < uint64(start):
+	case r.Ancestor+1 < start:
 		return fmt.Errorf("the start block is %d", start)
 	case next == 0 || r.Ancestor >= next-1:
 		return errors.New("nothing is above it")
@@ -53,7 +49,7 @@ func (w *writer) rewind(r Reorg) error {
 	if err != nil {
 		return err
 	}
-	if err := w.deleteAbove(r.Ancestor); err != nil {
+	if err := w.deleteBlocks(r.Ancestor+1, mostNumber); err != nil {
 		return err
 	}
 	w.rewinds.Add(1)
@@ -61,26 +57,30 @@ func (w *writer) rewind(r Reorg) error {
 		Depth: next - 1 - r.Ancestor, Old: old, New: append([]common.Hash{}, r.New...)})
 }
 
-// deleteAbove empties all tables above a block number.
-func (w *writer) deleteAbove(number uint64) error {
+// deleteBlocks removes all rows of block numbers from first to last, stored or
+// missing.
+func (w *writer) deleteBlocks(first, last uint64) error {
 	for _, d := range []struct {
 		query string
-		above int64
+		args  []any
 	}{
-		{`DELETE FROM transfers WHERE log_id > ?`, lastID(number)},
-		{`DELETE FROM logs WHERE id > ?`, lastID(number)},
-		{`DELETE FROM transactions WHERE id > ?`, lastID(number)},
-		{`DELETE FROM withdrawals WHERE id > ?`, lastID(number)},
-		{`DELETE FROM uncles WHERE id > ?`, lastID(number)},
-		{`DELETE FROM blocks WHERE number > ?`, int64(number)},
-		{`DELETE FROM failed_blocks WHERE block_number > ?`, int64(number)},
+		{`DELETE FROM transfers WHERE log_id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM logs WHERE id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM transactions WHERE id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM uncles WHERE id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM blocks WHERE number BETWEEN ? AND ?`, []any{int64(first), int64(last)}},
+		{`DELETE FROM failed_blocks WHERE block_number BETWEEN ? AND ?`, []any{int64(first), int64(last)}},
 	} {
-		if err := w.exec(d.query, d.above); err != nil {
+		if err := w.exec(d.query, d.args...); err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// ids are the first and last id of rows inside blocks from first to last.
+func ids(first, last uint64) []any { return []any{firstID(first), lastID(last)} }
 
 // reorgDetail is the journal's JSON for a reorg.
 type reorgDetail struct {

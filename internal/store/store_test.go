@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/chain"
+	"gapless/internal/node/recorded"
 	"gapless/internal/store"
 )
 
@@ -49,6 +50,19 @@ func newStore(t *testing.T, start uint64, commits ...[]store.Entry) *store.Store
 	}
 	closeAndCheck(t, s)
 	prepare(t, s, start, commits...)
+	return s
+}
+
+// emptyStore makes a file for another chain.
+func emptyStore(t testing.TB, path string, c *recorded.Chain) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Identify(t.Context(), store.Identity{ChainID: c.ChainID, Genesis: c.Blocks[0].Hash, Client: c.Client}); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 

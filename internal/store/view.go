@@ -54,6 +54,15 @@ func (v *View) Start() (start uint64, err error) {
 	return start, err
 }
 
+// Bounds are the lowest block number that is indexed and one past the highest.
+func (v *View) Bounds() (start, next uint64, err error) {
+	err = v.get(boundsQuery, nil, integer{&start}, integer{&next})
+	if errors.Is(err, ErrNotFound) {
+		err = ErrNoChain
+	}
+	return start, next, err
+}
+
 // Genesis is the hash of block 0.
 func (v *View) Genesis() (hash common.Hash, err error) {
 	err = v.get(`SELECT genesis_hash FROM chain`, nil, fixed(hash[:]))
