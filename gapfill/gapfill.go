@@ -103,8 +103,15 @@ func (w *Worker) Schedule(failures ...*chain.Failure) {
 func (w *Worker) Rewound(ancestor uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.removeAbove(ancestor)
+	w.queue.removeWhere(func(number uint64) bool { return number > ancestor })
 	w.poke()
+}
+
+// Pruned takes out what is below the start block.
+func (w *Worker) Pruned(start uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.queue.removeWhere(func(number uint64) bool { return number < start })
 }
 
 // RetryAll makes all missing blocks due, for when an endpoint is back.

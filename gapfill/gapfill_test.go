@@ -387,6 +387,33 @@ func TestFillOfARewoundHeightChangesNothing(t *testing.T) {
 	})
 }
 
+// What is below a start block that has moved is not missing any more, whether it
+// was waiting or under way.
+func TestPruned(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, 2, 3, 7)
+		b.do(func() {
+			b.fail[7] = errNode
+			b.meanwhile = func() { // between fetch and fill
+				if _, err := b.store.Prune(context.WithoutCancel(t.Context()), 4); err != nil {
+					t.Error(err)
+				}
+				b.worker.Pruned(4)
+				if got := b.worker.Missing(); got.Count != 1 {
+					t.Errorf("missing %+v", got)
+				}
+			}
+		})
+		after(16 * time.Second)
+		if b.stored(2) || b.stored(3) || b.row(2) != nil {
+			t.Error("a block below the start was stored or is missing")
+		}
+		if got := b.worker.Missing(); got.Count != 1 {
+			t.Errorf("missing %+v", got)
+		}
+	})
+}
+
 // A rewind may bring the same height back as missing: what was fetched before
 // it is of the old chain all the same.
 func TestFillFetchedBeforeARewindIsObsolete(t *testing.T) {

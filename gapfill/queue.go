@@ -104,10 +104,10 @@ func (q *queue) remove(number uint64) {
 	}
 }
 
-// removeAbove takes out all blocks above a number.
-func (q *queue) removeAbove(number uint64) {
+// removeWhere takes out the blocks of which gone is true.
+func (q *queue) removeWhere(gone func(number uint64) bool) {
 	for n := range q.items {
-		if n > number {
+		if gone(n) {
 			q.remove(n)
 		}
 	}

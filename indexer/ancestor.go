@@ -14,10 +14,10 @@ var errNoAncestor = errors.New("no stored block is part of the chain")
 // ancestor finds the highest stored block that is part of the source's chain,
 // however deep it is.
 func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anchor, error) {
-	if x.next == x.file.Start {
+	if x.next == x.start {
 		return nil, errNoAncestor // nothing is stored, and what came first does not fit
 	}
-	if head.Number < x.file.Start {
+	if head.Number < x.start {
 		return nil, errMoving // too far behind to tell
 	}
 	top := min(head.Number, x.next-1)

@@ -102,6 +102,7 @@ type Indexer struct {
 
 	// what follows belongs to Run
 	file       store.Identity
+	start      uint64        // lowest number that is indexed; it is pruned from there
 	next       uint64        // number to commit next
 	tip        *store.Anchor // highest stored block, nil if none
 	shown      bool          // the source has shown us the tip
@@ -201,7 +202,7 @@ func (x *Indexer) sleep(ctx context.Context, d time.Duration, changed <-chan str
 // missingAtTop reports whether blocks are missing above the highest stored one:
 // when one of them comes in, that is another tip to compare.
 func (x *Indexer) missingAtTop() bool {
-	return x.tip == nil && x.next > x.file.Start || x.tip != nil && x.tip.Number+1 < x.next
+	return x.tip == nil && x.next > x.start || x.tip != nil && x.tip.Number+1 < x.next
 }
 
 // Values that step returns besides a duration.
@@ -314,9 +315,9 @@ func (x *Indexer) target(head *chain.Header) (uint64, bool) {
 	return target, true
 }
 
-// refresh reads from the file where it ends.
+// refresh reads from the file where it begins and ends.
 func (x *Indexer) refresh(ctx context.Context) (err error) {
-	if x.next, err = x.store.Next(ctx); err != nil {
+	if x.start, x.next, err = x.store.Bounds(ctx); err != nil {
 		return err
 	}
 	x.tip, err = x.store.Highest(ctx, math.MaxInt64)

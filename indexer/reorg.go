@@ -163,7 +163,7 @@ func (x *Indexer) rewindFailed(ctx context.Context, err error, ancestor *store.A
 	if failed != nil {
 		return errors.Join(err, failed)
 	}
-	if ancestor.Number >= x.file.Start && !sameAnchor(now, ancestor) {
+	if ancestor.Number >= x.start && !sameAnchor(now, ancestor) {
 		return errMoving
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gapless/indexer"
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
@@ -68,6 +69,39 @@ func (b *bench) equalsOrMissing(c *recorded.Chain) {
 		if err == nil && got.Hash != c.Blocks[i].Hash {
 			b.t.Errorf("block %d is %s, want %s", got.Number, got.Hash, c.Blocks[i].Hash)
 		}
+	}
+}
+
+// The file was pruned while the chain was followed: a reorg is followed down to
+// the new start block, and one that leaves that too is a reset.
+func TestReorgOfAPrunedFile(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fork  uint64 // first block that differs
+		reset bool
+	}{
+		{"above the start block", 20, false},
+		{"the block above it", 12, true},
+		{"below it", 5, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				now := devchain.Build(forked(40, tt.fork))
+				b := newBench(t, devchain.Build(spec(30)))
+				b.start()
+				after(10 * time.Second)
+				_, err := b.store.Prune(t.Context(), 11)
+				b.must(err)
+				b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, now.Last() })
+				after(time.Minute)
+				if tt.reset {
+					b.endsWith(indexer.ErrReset)
+					return
+				}
+				b.runs()
+				b.equals(now, numbersBelow(11)...)
+			})
+		})
 	}
 }
 

@@ -17,7 +17,7 @@ const shallow = 128
 // leaves behind so much that it had better be kept, or the genesis is another,
 // it returns [errNoAncestor].
 func (x *Indexer) belowStart(ctx context.Context) (*store.Anchor, error) {
-	start := x.file.Start
+	start := x.start
 	if start == 0 || x.next == start || x.options.Loopback || x.next-start > shallow {
 		return nil, errNoAncestor
 	}
@@ -40,7 +40,7 @@ func (x *Indexer) belowStart(ctx context.Context) (*store.Anchor, error) {
 // onlyStart reports whether a rewind to the ancestor leaves no more than the
 // start block, and so much behind that it had better be kept.
 func (x *Indexer) onlyStart(ancestor *store.Anchor) bool {
-	if ancestor.Number != x.file.Start || x.tip == nil || x.tip.Number == ancestor.Number {
+	if ancestor.Number != x.start || x.tip == nil || x.tip.Number == ancestor.Number {
 		return false
 	}
 	return x.options.Loopback || x.tip.Number-ancestor.Number > shallow

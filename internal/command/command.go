@@ -100,7 +100,7 @@ func (a *app) root() *cobra.Command {
 	}
 	root.AddCommand(
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
-		a.retryCommand(), a.skipCommand(), a.verifyCommand(), a.replayCommand(),
+		a.retryCommand(), a.skipCommand(), a.pruneCommand(), a.verifyCommand(), a.replayCommand(),
 		a.exportCommand(), a.importCommand(), a.digestCommand(), a.diffCommand(),
 		a.backupCommand(), a.versionCommand(),
 	)

@@ -36,13 +36,13 @@ func show(t *testing.T, path string, commands ...string) string {
 	}
 	text := strings.ReplaceAll(all.String(), path, "chain.db")
 	for pattern, with := range map[string]string{
-		`[\d.]+ [kM]B`:     "SIZE",
-		`"bytes": \d+`:     `"bytes": SIZE`,
-		`"epoch": "\w+"`:   `"epoch": "EPOCH"`,
-		`(?m)^gapless  .*`: "gapless      VERSION",
-		`(?m)^Go  .*`:      "Go           VERSION",
-		`(?m)^SQLite  .*`:  "SQLite       VERSION",
-		`(?m)^go-eth.*`:    "go-ethereum  VERSION",
+		`[\d.]+ [kMG]B`:     "SIZE",
+		`"(bytes\w*)": \d+`: `"$1": SIZE`,
+		`"epoch": "\w+"`:    `"epoch": "EPOCH"`,
+		`(?m)^gapless  .*`:  "gapless      VERSION",
+		`(?m)^Go  .*`:       "Go           VERSION",
+		`(?m)^SQLite  .*`:   "SQLite       VERSION",
+		`(?m)^go-eth.*`:     "go-ethereum  VERSION",
 	} {
 		text = regexp.MustCompile(pattern).ReplaceAllString(text, with)
 	}

@@ -140,7 +140,12 @@ func (s *service) audit(ctx context.Context, e *engine) error {
 	err := s.store.Holes(ctx, func(number uint64) { holes = append(holes, number) })
 	for _, number := range holes {
 		var f *chain.Failure
-		if f, err = s.store.Suspect(ctx, number, chain.Hole, "the number was in no table"); err != nil {
+		f, err = s.store.Suspect(ctx, number, chain.Hole, "the number was in no table")
+		if errors.Is(err, store.ErrNotFound) { // rewound or pruned
+			err = nil
+			continue
+		}
+		if err != nil {
 			break
 		}
 		s.log.Warn("a hole was found", "block", number)

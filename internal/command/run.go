@@ -17,6 +17,7 @@ import (
 
 	"gapless/gapfill"
 	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 const runUsage = `
@@ -34,6 +35,8 @@ usage: gapless run [flags]
   --from WHERE          the first block of a new file: a number, latest, or -N for N before the
                         head (0)
   --until N|latest      store nothing above this block, and end when all up to it is there
+  --keep N              delete what is more than N blocks below the head, once it is final; a new
+                        file begins that far below it (0: keep all)
   --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
   --rps N               calls a second to all nodes; -1 for no limit
                         (50, without limit on this machine)
@@ -67,6 +70,7 @@ type runFlags struct {
 	db            string
 	from          string
 	until         string
+	keep          uint64
 	wait          time.Duration
 	rps           float64
 	verify        string
@@ -88,6 +92,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	f.nodeFlags.register(flags)
 	flags.StringVar(&f.from, "from", "", "")
 	flags.StringVar(&f.until, "until", "", "")
+	flags.Uint64Var(&f.keep, "keep", 0, "")
 	flags.DurationVar(&f.wait, "wait", 10*time.Minute, "")
 	flags.Float64Var(&f.rps, "rps", 0, "")
 	flags.StringVar(&f.verify, "verify", string(chain.Auto), "")
@@ -124,7 +129,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, proxy: f.proxy, confirmations: f.confirmations,
+	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
 		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
@@ -155,6 +160,8 @@ func (f *runFlags) check() error {
 	switch {
 	case f.db == "":
 		return usagef("--db is empty: name a file")
+	case f.keep > 0 && f.keep < store.LeastKept || f.keep > math.MaxInt64:
+		return usagef("--keep is %d: keep at least %d blocks, which a reorg may leave, or 0 for all", f.keep, store.LeastKept)
 	case f.wait < 0:
 		return usagef("--wait is %s: use a duration of at least 0, as 10m", f.wait)
 	case f.retryBase < time.Millisecond || f.retryBase > 24*time.Hour:

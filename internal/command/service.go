@@ -34,6 +34,7 @@ type options struct {
 	wait          time.Duration
 	level         chain.Level
 	confirmations uint64
+	keep          uint64 // blocks up to the head that stay; 0 for all
 	backoff       gapfill.Backoff
 	listen        string   // host:port; empty for no HTTP
 	proxy         bool     // pass calls that need the state to the node
@@ -195,6 +196,7 @@ func (s *service) compareStart(ctx context.Context) error {
 		return nil
 	case err != nil:
 		return err
+	case s.keep > 0 && s.from != nil && s.from.number < id.Start: // it was pruned since
 	case s.from != nil && !s.from.head && s.from.number != id.Start:
 		return usagef("--from is %d, but %s begins with block %d\nleave --from out to go on with this file, or use another --db",
 			s.from.number, s.db, id.Start)
@@ -221,6 +223,7 @@ func (s *service) work(ctx context.Context) error {
 		g.Go(func() error { return e.worker.Run(ctx) })
 		g.Go(func() error { return s.finish(ctx) })
 		g.Go(func() error { return s.audit(ctx, e) })
+		g.Go(func() error { return s.trim(ctx, e) })
 		g.Go(func() error { return s.watchClock(ctx, e) })
 		g.Go(func() error { return s.tellProgress(ctx, e) })
 		return nil
@@ -287,6 +290,8 @@ func (s *service) identity(ctx context.Context, id chain.Identity, head uint64) 
 		want.Start, want.Genesis = file.Start, file.Genesis // if the node can't tell
 	} else if s.from != nil {
 		want.Start = s.from.at(head)
+	} else if s.keep > 0 {
+		want.Start = place{s.keep - 1, true}.at(head)
 	}
 	if id.Loopback {
 		if err := s.addFork(ctx, &want); err != nil {

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -10,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/api/rest"
+	"gapless/internal/store"
 )
 
 const statusUsage = `
-Tell how far the index is: head, lag, rate, how many blocks are missing, which of them is the
-trouble, and how the node does; from the running gapless run, or else from the file alone.
+Tell how far the index is: head, lag, rate, about what the file will take, how many blocks are
+missing, which of them is the trouble, and how the node does; from the running gapless run, or else
+from the file alone.
 
 usage: gapless status [flags]
 
@@ -56,6 +59,21 @@ func statusOf(ctx context.Context, db string) (rest.Status, error) {
 		return rest.Status{}, err
 	}
 	defer r.Close()
+	st, err := statusWithout(ctx, r)
+	if err != nil {
+		return st, err
+	}
+	g, err := r.Growth(ctx, st.File.Bytes)
+	if errors.Is(err, store.ErrNoChain) || err == nil && g.Took <= 0 {
+		return st, nil
+	}
+	const day = 24 * time.Hour
+	st.Growth = &rest.Growth{Blocks: g.Blocks, Day: g.In(day), Year: g.In(365 * day)}
+	return st, err
+}
+
+// statusWithout is the status without what takes long to find out.
+func statusWithout(ctx context.Context, r *store.Reader) (rest.Status, error) {
 	if _, st := findProcess(ctx, r); st != nil {
 		return *st, nil
 	}
@@ -86,6 +104,9 @@ func printStatus(w io.Writer, st rest.Status) {
 	if st.Process != nil {
 		line("lag", "%s", lagLine(st))
 		line("rate", "%s", rate(st.Rate))
+	}
+	if g := st.Growth; g != nil {
+		line("growth", "%s a day, %s a year, at the pace of the last %s", amount(g.Day), amount(g.Year), count(g.Blocks, "block"))
 	}
 	line("missing", "%s", missingLine(st.Missing))
 	if t := st.Missing.Trouble; t != nil {

@@ -118,6 +118,9 @@ func (s *service) finish(ctx context.Context) error {
 	if s.finished != nil {
 		return s.finished(ctx, s, missing)
 	}
+	if _, err := s.keepOnly(ctx, s.keep, 0); err != nil {
+		return err
+	}
 	if missing > 0 {
 		return &exitError{exitIncomplete, fmt.Errorf("%s still missing up to block %s; `gapless gaps --db %s` lists them",
 			are(missing, "block"), thousands(*s.last), s.db)}

@@ -37,7 +37,7 @@ type journalDetail struct {
 func (d journalDetail) ShownOld() []string { return d.Old[:min(len(d.Old), mostListed)] }
 func (d journalDetail) ShownNew() []string { return d.New[:min(len(d.New), mostListed)] }
 
-var journalKinds = []string{"all", "reorg", "reset", "failed", "filled", "blocks"}
+var journalKinds = []string{"all", "reorg", "reset", "failed", "filled", "pruned", "blocks"}
 
 func (h *Handler) journal(r *http.Request) (view, error) {
 	kind := r.URL.Query().Get("show")

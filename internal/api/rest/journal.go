@@ -27,7 +27,7 @@ func newJournalEntry(j *store.JournalRow) JournalEntry {
 
 func (h *Handler) journal(ctx context.Context, q *question) (any, error) {
 	limit, before := q.limit(), q.number("cursor", LastBlock, 0, LastBlock)
-	kind := q.word("kind", "", "blocks", "failed", "filled", "reorg", "reset")
+	kind := q.word("kind", "", "blocks", "failed", "filled", "reorg", "reset", "pruned")
 	if err := q.done(); err != nil {
 		return nil, err
 	}

@@ -46,6 +46,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle("POST /api/v1/retry", h.withToken(h.retry))
 	mux.Handle("POST /api/v1/skip", h.withToken(h.skip))
 	mux.Handle("POST /api/v1/repair", h.withToken(h.repair))
+	mux.Handle("POST /api/v1/prune", h.withToken(h.prune))
 	mux.Handle("POST /api/v1/complete", h.withToken(h.complete))
 }
 

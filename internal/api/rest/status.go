@@ -29,6 +29,14 @@ type Status struct {
 	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
 	Missing    Missing    `json:"missing"`
 	Endpoints  []Endpoint `json:"endpoints,omitempty"`
+	Growth     *Growth    `json:"growth,omitempty"` // only where gapless status tells it
+}
+
+// A Growth estimates what the file will take, by the pace of its last blocks.
+type Growth struct {
+	Blocks int   `json:"blocks"` // so many
+	Day    int64 `json:"bytes_per_day"`
+	Year   int64 `json:"bytes_per_year"`
 }
 
 // A Process is the one that has the file open for writing.

@@ -101,7 +101,7 @@ async function refresh() {
 function listen() {
   const told = document.getElementById("live");
   const events = new EventSource("/api/v1/events");
-  for (const kind of ["blocks", "failed", "filled", "reorg", "reset"]) events.addEventListener(kind, refresh);
+  for (const kind of ["blocks", "failed", "filled", "reorg", "reset", "pruned"]) events.addEventListener(kind, refresh);
   events.onopen = () => { told.textContent = "live"; refresh(); };
   events.onerror = () => {
     told.textContent = "not connected";

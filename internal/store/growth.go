@@ -1,0 +1,55 @@
+package store
+
+import (
+	"context"
+	"time"
+)
+
+// A Growth is how fast a file grows.
+type Growth struct {
+	Blocks int           // how many of the last blocks it goes by
+	Took   time.Duration // between the first and the last of them, by the chain's clock
+	Bytes  int64         // about what they take in the file
+}
+
+// In is about what the file grows by in a time, in bytes; 0 if there is no telling.
+func (g Growth) In(d time.Duration) int64 {
+	if g.Took <= 0 {
+		return 0
+	}
+	return int64(float64(g.Bytes) / g.Took.Seconds() * d.Seconds())
+}
+
+const (
+	growthBlocks  = 1000
+	growthSamples = 200
+)
+
+// Growth estimates how fast the file grows from its last blocks: the file's
+// bytes are shared out among all its blocks by how many rows they have, which is
+// known of samples.
+func (r *Reader) Growth(ctx context.Context, bytes int64) (g Growth, err error) {
+	err = r.View(ctx, func(v *View) error {
+		start, next, err := v.Bounds()
+		if err != nil || next == start {
+			return err
+		}
+		const recent = `SELECT count(*), IFNULL(max(timestamp) - min(timestamp), 0), IFNULL(avg(2 + transaction_count + log_count), 0)
+			FROM (SELECT * FROM blocks ORDER BY number DESC LIMIT ?)`
+		var seconds int64
+		var rows, rowsOfAll float64
+		if err := v.get(recent, []any{growthBlocks}, &g.Blocks, &seconds, &rows); err != nil || g.Blocks < 2 {
+			return err
+		}
+		const samples = `WITH RECURSIVE s(n) AS (SELECT ?1 UNION ALL SELECT n + ?2 FROM s WHERE n + ?2 < ?3)
+			SELECT IFNULL(avg(2 + transaction_count + log_count), 1) FROM s JOIN blocks ON number = n`
+		every := max(1, (next-start)/growthSamples)
+		if err := v.get(samples, []any{clamp(start), clamp(every), clamp(next)}, &rowsOfAll); err != nil {
+			return err
+		}
+		g.Took = time.Duration(seconds) * time.Second
+		g.Bytes = int64(float64(bytes) / float64(next-start) * float64(g.Blocks-1) * rows / rowsOfAll)
+		return nil
+	})
+	return g, err
+}
