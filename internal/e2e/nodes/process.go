@@ -76,6 +76,20 @@ func (n *Node) Kill() {
 	n.signal(syscall.SIGKILL)
 }
 
+// Suspend keeps the node from running until Resume, as the sleep of a machine
+// does. Connections stay open, and nothing is answered.
+func (n *Node) Suspend() { n.tell(syscall.SIGSTOP) }
+
+// Resume ends what Suspend began.
+func (n *Node) Resume() { n.tell(syscall.SIGCONT) }
+
+func (n *Node) tell(sig syscall.Signal) {
+	n.t.Helper()
+	if err := syscall.Kill(-n.proc.cmd.Process.Pid, sig); err != nil {
+		n.t.Fatalf("nodes: %s: %v: %v", n.prog.name, sig, err)
+	}
+}
+
 // Restart stops the node if it runs, and starts it on the same ports and
 // folder. It returns when the node answers.
 func (n *Node) Restart() {
