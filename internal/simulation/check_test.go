@@ -50,7 +50,7 @@ func isMade(path string) (bool, error) {
 
 // gone reports whether the chain has nothing of a file but perhaps its first
 // block.
-func (w *world) gone(path string, start uint64) bool {
+func (w *world) gone(path string) bool {
 	ctx, c := context.Background(), w.chain()
 	r, err := store.OpenReader(ctx, path)
 	if err != nil {
@@ -61,7 +61,7 @@ func (w *world) gone(path string, start uint64) bool {
 	if err != nil || id.Genesis != c.Blocks[0].Hash {
 		return err == nil
 	}
-	ours, err := r.HashesBetween(ctx, start+1, start+1000)
+	ours, err := r.HashesBetween(ctx, id.Start+1, id.Start+1000)
 	for _, a := range ours {
 		if b := c.Block(a.Number); b != nil && b.Hash == a.Hash {
 			return false

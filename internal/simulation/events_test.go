@@ -16,7 +16,7 @@ func (s *simulation) event() {
 	}{
 		{30, s.growth}, {24, s.spoilBlocks}, {10, s.spoilAll}, {3, s.outage}, {3, s.slow}, {4, s.lagging},
 		{6, s.reorg}, {2, s.twice}, {2, s.flip}, {3, s.revert}, {1, s.reset}, {1, s.fromStart}, {3, s.lying},
-		{4, s.die}, {2, s.diskFull}, {2, s.smallDisk}, {2, s.finalize}, {1, s.contradict}, {2, s.operator}, {1, s.skip}, {6, s.undermine},
+		{4, s.die}, {2, s.diskFull}, {2, s.smallDisk}, {2, s.finalize}, {1, s.contradict}, {2, s.operator}, {1, s.skip}, {2, s.prune}, {6, s.undermine},
 	}
 	total := 0
 	for _, e := range events {
@@ -223,7 +223,7 @@ func (s *simulation) finalize() {
 func (s *simulation) contradict() {
 	span := time.Duration(10+s.rng.IntN(140)) * time.Second
 	final := s.program.finalized()
-	if final < s.program.start+3 || final > s.head || !s.honest() {
+	if final < s.program.first()+3 || final > s.head || !s.honest() {
 		return
 	}
 	back := s.keep()
@@ -257,6 +257,12 @@ func (s *simulation) skip() {
 		_ = worker.Reload(ctx) // the file may be closed by now
 	}
 	s.note("skip", "block %d", missing[0].Number)
+}
+
+// prune moves the start block up.
+func (s *simulation) prune() {
+	to := s.program.first() + 1 + s.rng.Uint64N(20)
+	s.note("prune", "below block %d: the file begins with block %d", to, s.program.prune(to))
 }
 
 // undermine reorganises the chain below a missing block while it is on its way,

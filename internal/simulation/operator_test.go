@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"gapless/internal/store"
@@ -31,6 +32,47 @@ func (p *program) unskip() error {
 		}
 	}
 	return errors.Join(err, w.Reload(ctx))
+}
+
+// prune moves the start block up to a number, and says where it is then.
+func (p *program) prune(below uint64) (start uint64) {
+	s, w := p.parts()
+	if s == nil {
+		return 0
+	}
+	ctx := context.Background()
+	most, err := s.Prunable(ctx)
+	if err != nil {
+		return 0
+	}
+	if start, err = s.Prune(ctx, min(below, most)); err != nil {
+		return 0 // the file may be closed by now, or its disk full
+	}
+	w.Pruned(start)
+	return start
+}
+
+// first is the first block of the file, or of the one that is to be made.
+func (p *program) first() uint64 {
+	if s, _ := p.parts(); s != nil {
+		if start, _, err := s.Bounds(context.Background()); err == nil {
+			return start
+		}
+	}
+	return p.start
+}
+
+// queued says whether the queue has all that is missing, and no more.
+func (p *program) queued() error {
+	s, w := p.parts()
+	if s == nil {
+		return errors.New("the program does not run")
+	}
+	rows, err := s.CountMissing(context.Background(), 0, 1<<40)
+	if queued := w.Missing().Count; err == nil && queued != int(rows) {
+		err = fmt.Errorf("%d blocks are missing, and %d in the queue", rows, queued)
+	}
+	return err
 }
 
 // finalized is the number of the block that the file knows to be finalized, if
@@ -83,9 +125,9 @@ func (p *program) verify() error {
 	if err != nil {
 		return err
 	}
-	next, err := s.Next(context.Background())
+	start, next, err := s.Bounds(context.Background())
 	if err != nil {
 		return err
 	}
-	return errors.Join(equal(context.Background(), s, p.world.served, p.start, next-1), s.Close())
+	return errors.Join(equal(context.Background(), s, p.world.served, start, next-1), s.Close())
 }

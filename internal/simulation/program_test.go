@@ -164,10 +164,10 @@ func (p *program) judge(ctx context.Context, err error) {
 		p.world.counts.add("ended: disk full at the start")
 		return
 	case errors.Is(err, indexer.ErrFinality) && !p.world.honest():
-	case errors.Is(err, indexer.ErrReset) && !p.loopback && !p.world.gone(p.path, p.start):
+	case errors.Is(err, indexer.ErrReset) && !p.loopback && !p.world.gone(p.path):
 		p.fail(fmt.Errorf("the chain is still there, and the program says: %w", err))
 	case errors.Is(err, indexer.ErrReset), foreign:
-		if p.world.gone(p.path, p.start) {
+		if p.world.gone(p.path) {
 			p.fail(moveAside(p.path, p.machine.rng))
 		}
 	default:

@@ -146,7 +146,7 @@ func (s *simulation) after(most time.Duration, do func()) time.Duration {
 func (s *simulation) settle() error {
 	s.heal()
 	s.later = nil
-	if least := s.program.start + s.program.options.Confirmations; s.head < least {
+	if least := s.program.first() + s.program.options.Confirmations; s.head < least {
 		s.grow(int(least - s.head))
 	} else if s.rng.IntN(2) == 0 {
 		s.grow(1)
@@ -156,6 +156,9 @@ func (s *simulation) settle() error {
 		return err
 	}
 	if err := s.within(time.Hour, s.program.current); err != nil {
+		return err
+	}
+	if err := s.within(10*time.Minute, s.program.queued); err != nil {
 		return err
 	}
 	if err := s.program.unskip(); err != nil {
