@@ -2,6 +2,7 @@ package simulation
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"gapless/internal/node/nodetest"
@@ -16,7 +17,7 @@ func (s *simulation) event() {
 	}{
 		{30, s.growth}, {24, s.spoilBlocks}, {10, s.spoilAll}, {3, s.outage}, {3, s.slow}, {4, s.lagging},
 		{6, s.reorg}, {2, s.twice}, {2, s.flip}, {3, s.revert}, {1, s.reset}, {1, s.fromStart}, {3, s.lying},
-		{4, s.die}, {2, s.diskFull}, {2, s.smallDisk}, {2, s.finalize}, {1, s.contradict}, {2, s.operator}, {1, s.skip}, {2, s.prune}, {6, s.undermine},
+		{4, s.die}, {2, s.diskFull}, {2, s.smallDisk}, {2, s.finalize}, {1, s.contradict}, {2, s.operator}, {1, s.skip}, {2, s.prune}, {6, s.undermine}, {3, s.displace},
 	}
 	total := 0
 	for _, e := range events {
@@ -291,6 +292,43 @@ func (s *simulation) undermine() {
 	s.spoil(from, number+1, wrong)
 	s.fork(from, head)
 	s.note("undermined", "block %d, answered %s late; the chain is another one from block %d, head %d", number, late, from, head)
+}
+
+// displace lets a block of another chain come in at the lower edge of a gap: it
+// is what the nodes have at its number for some seconds, as behind a balancer one
+// that is late. The block above it, which comes then, shows what it is.
+func (s *simulation) displace() {
+	number := s.head + 1
+	if s.head < 6 || s.head > highest || !s.honest() {
+		return
+	}
+	s.spoil(number, number+1, func() *nodetest.Fault {
+		f := s.fault(nodetest.WrongReceipts, 1)
+		f.Times = 0
+		return f
+	})
+	s.grow(3)
+	time.Sleep(time.Duration(2+s.rng.IntN(4)) * time.Second) // they are missing now
+	_, other := s.branch(number, number)
+	mixed := *s.served
+	mixed.Blocks = slices.Clone(mixed.Blocks)
+	mixed.Blocks[number] = other.Blocks[number]
+	s.spoil(number, number, nil)
+	for i := range s.nodes {
+		s.lie(i, &mixed)
+	}
+	s.program.retryAll()
+	time.Sleep(time.Duration(1+s.rng.IntN(4)) * time.Second) // it is stored now
+	for i := range s.nodes {
+		s.lie(i, nil)
+	}
+	s.spoil(number+1, number+1, nil)
+	s.program.retryAll()
+	s.note("displaced", "block %d, which was of another chain, head %d", number, s.head)
+	time.Sleep(3 * time.Second) // it is found out now
+	if err := s.within(10*time.Minute, s.program.queued); err != nil {
+		s.program.fail(err)
+	}
 }
 
 // spoil lets all nodes fail about some blocks; nil ends it.

@@ -66,7 +66,7 @@ func (p *program) first() uint64 {
 func (p *program) queued() error {
 	s, w := p.parts()
 	if s == nil {
-		return errors.New("the program does not run")
+		return nil // it is made anew when the program runs again
 	}
 	rows, err := s.CountMissing(context.Background(), 0, 1<<40)
 	if queued := w.Missing().Count; err == nil && queued != int(rows) {
