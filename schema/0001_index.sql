@@ -206,10 +206,10 @@ CREATE TABLE failed_blocks (
 ) STRICT;
 
 -- What happened to this file: a row for each run of blocks that a commit added, and for each other thing. Of the rows about
--- blocks all but the newest 100,000 are merged where they follow on from each other; the last one's seq stands for all. One row says all that was ever pruned.
+-- blocks all but the newest 100,000 are merged where they follow on from each other; the last one's seq stands for all.
 CREATE TABLE journal (
     seq         INTEGER PRIMARY KEY,
-    kind        TEXT    NOT NULL CHECK (kind IN ('blocks', 'failed', 'filled', 'reorg', 'reset', 'pruned')),
+    kind        TEXT    NOT NULL CHECK (kind IN ('blocks', 'failed', 'filled', 'reorg', 'reset')),
     at          INTEGER NOT NULL,    -- unix milliseconds
     first_block INTEGER NOT NULL,
     last_block  INTEGER NOT NULL,

@@ -233,40 +233,79 @@ func refuse(t *testing.T, conn *sql.Conn, hook func() int32) {
 }
 
 // A process is killed in the middle of a migration, at ever later points: the
-// file is as it was or wholly new, and the next Migrate finishes.
+// file has the old schema or the new, with its rows, and the next Migrate
+// finishes.
 func TestKilledInTheMiddle(t *testing.T) {
 	step := 7
 	if testing.Short() {
 		step = 60
 	}
-	outcomes := make(map[string]int)
-	for n := 1; outcomes["lived"] == 0; n += step {
-		path := newFile(t)
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), childFile+"="+path, childDies+"="+strconv.Itoa(n))
-		out, err := cmd.CombinedOutput()
-		if len(out) > 0 {
-			t.Fatalf("%v: %s", err, out) // not by being killed
+	wants := dumps(t)
+	for from := range schema.All() {
+		outcomes := make(map[int]int)
+		for n := 1; outcomes[len(schema.All())] == 0; n += step {
+			path := newFile(t)
+			older(t, path, from)
+			died(t, path, n)
+			conn := open(t, path)
+			version, err := schema.All().Version(t.Context(), conn)
+			if err != nil {
+				t.Fatalf("from schema %d, killed at %d: %v", from, n, err)
+			}
+			if diff := cmp.Diff(wants[version], dump(t, conn)); diff != "" {
+				t.Fatalf("from schema %d, killed at %d: not schema %d (-want +got):\n%s", from, n, version, diff)
+			}
+			outcomes[version]++
+			if err := schema.All().Migrate(t.Context(), conn); err != nil {
+				t.Fatalf("from schema %d, killed at %d: %v", from, n, err)
+			}
+			if from > 0 && number(t, conn, `SELECT COUNT(*) FROM journal WHERE seq = 7 AND kind = 'reset'`) != 1 {
+				t.Fatalf("from schema %d, killed at %d: a row is gone", from, n)
+			}
 		}
-		if err == nil {
-			outcomes["lived"]++
-		}
-		conn := open(t, path)
-		version, err := schema.All().Version(t.Context(), conn)
-		if err != nil {
-			t.Fatalf("killed at %d: %v", n, err)
-		}
-		current := version == len(schema.All())
-		if objects := number(t, conn, `SELECT COUNT(*) FROM sqlite_schema`); !current && objects != 0 {
-			t.Fatalf("killed at %d: half of it is there: %d objects", n, objects)
-		}
-		outcomes[fmt.Sprintf("current %t", current)]++
-		if err := schema.All().Migrate(t.Context(), conn); err != nil {
-			t.Fatalf("killed at %d: %v", n, err)
+		if outcomes[from] == 0 {
+			t.Errorf("from schema %d: none was killed before the first was made: %v", from, outcomes)
 		}
 	}
-	if outcomes["current false"] < 3 || outcomes["current true"] == 0 {
-		t.Errorf("not all outcomes came: %v", outcomes)
+}
+
+// dumps are the schemas of files by their version.
+func dumps(t *testing.T) (all []string) {
+	t.Helper()
+	for version := range len(schema.All()) + 1 {
+		conn := open(t, newFile(t))
+		if err := schema.All()[:version].Migrate(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, dump(t, conn))
+	}
+	return all
+}
+
+// older makes a file of an older schema, with a row in it.
+func older(t *testing.T, path string, version int) {
+	t.Helper()
+	conn := open(t, path)
+	if err := schema.All()[:version].Migrate(t.Context(), conn); err != nil {
+		t.Fatal(err)
+	}
+	if version == 0 {
+		return
+	}
+	_, err := conn.ExecContext(t.Context(), `INSERT INTO journal (seq, kind, at, first_block, last_block) VALUES (7, 'reset', 1, 2, 3)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// died migrates a file in a process that is killed at its nth statement, or
+// ends before.
+func died(t *testing.T, path string, n int) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childFile+"="+path, childDies+"="+strconv.Itoa(n))
+	if out, err := cmd.CombinedOutput(); len(out) > 0 { // none if it was killed
+		t.Fatalf("%v: %s", err, out)
 	}
 }
 
