@@ -45,7 +45,7 @@ func TestMain(m *testing.M) {
 
 // A program is a gapless in a process of its own.
 type program struct {
-	t     *testing.T
+	t     testing.TB
 	cmd   *exec.Cmd
 	db    string
 	out   *output
@@ -82,7 +82,7 @@ func gapless(out io.Writer, env []string, args ...string) *exec.Cmd {
 
 // follow starts gapless run and waits until it serves. It is killed at the end
 // of the test if it still runs then.
-func follow(t *testing.T, db, node string, more ...string) *program {
+func follow(t testing.TB, db, node string, more ...string) *program {
 	t.Helper()
 	out := &output{}
 	args := append([]string{"run", "--db", db, "--rpc", node, "--listen", "127.0.0.1:0"}, more...)
