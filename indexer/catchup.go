@@ -113,6 +113,11 @@ func (c *catchingUp) commitInOrder(ctx context.Context) error {
 		if s.err != nil {
 			return s.err
 		}
+		if !c.indexed && c.large() {
+			if err := c.buildIndexes(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
 

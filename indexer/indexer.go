@@ -111,6 +111,7 @@ type Indexer struct {
 	compared   comparison    // the last one that found nothing
 	finality   finality
 	awaited    time.Time // when the source was last waited for, until it answered
+	indexed    bool      // the file has all its indexes
 }
 
 // New makes an indexer. The store must have its identity.
@@ -232,6 +233,9 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return x.unclear(ctx, err)
 	}
 	if x.options.Until != nil && x.next > *x.options.Until {
+		if err := x.buildIndexes(ctx); err != nil {
+			return 0, err
+		}
 		x.keepFinality(ctx) // there is no other time
 		return 0, errDone
 	}
@@ -240,7 +244,13 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return whenMoved, nil
 	}
 	if x.next > target {
+		if err := x.buildIndexes(ctx); err != nil {
+			return 0, err
+		}
 		return x.compare(ctx, head)
+	}
+	if err := x.postpone(ctx, target); err != nil {
+		return 0, err
 	}
 	err := x.catchUp(ctx, target)
 	if err == nil {

@@ -27,7 +27,7 @@ var benchBlocks = flag.Int("blocks", 5000, "how many blocks BenchmarkCatchUp ind
 // BenchmarkCatchUp has the program index a whole chain from a node in another
 // process, and tells what the program took for it:
 //
-//	go test -run '^$' -bench CatchUp -benchtime 1x -count 6 ./internal/process
+//	go test ./internal/process -run '^$' -bench CatchUp -benchtime 1x -count 6
 //
 // -blocks 200000 shows how the cost grows: tenth-1 and tenth-10 are of the first
 // and the last tenth. CPU time says more than the time on the clock, where

@@ -24,7 +24,7 @@ type Canonical struct {
 	conn    *sql.Conn
 	id      Identity
 	rows    rows
-	indexes []string // statements that make them
+	indexes []index
 	last    common.Hash
 }
 
@@ -76,25 +76,12 @@ func (c *Canonical) begin(ctx context.Context) (err error) {
 }
 
 // dropIndexes drops the indexes, and keeps how they are made.
-func (c *Canonical) dropIndexes(ctx context.Context) error {
-	rows, err := c.conn.QueryContext(ctx, `SELECT name, sql FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL ORDER BY name`)
-	if err != nil {
+func (c *Canonical) dropIndexes(ctx context.Context) (err error) {
+	if c.indexes, err = readIndexes(ctx, c.conn); err != nil {
 		return err
 	}
-	defer rows.Close()
-	var names []string
-	for rows.Next() {
-		var name, text string
-		if err := rows.Scan(&name, &text); err != nil {
-			return err
-		}
-		names, c.indexes = append(names, name), append(c.indexes, text)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := c.exec(ctx, `DROP INDEX `+name); err != nil {
+	for _, i := range c.indexes {
+		if err := c.exec(ctx, `DROP INDEX `+i.name); err != nil {
 			return err
 		}
 	}
@@ -116,8 +103,8 @@ func (c *Canonical) Finish(ctx context.Context) error {
 	if err != nil {
 		return explain(err)
 	}
-	for _, text := range c.indexes {
-		if err := c.exec(ctx, text); err != nil {
+	for _, i := range c.indexes {
+		if err := c.exec(ctx, i.sql); err != nil {
 			return explain(err)
 		}
 	}

@@ -52,7 +52,7 @@ const MostSessions = mostSessions
 
 // Plan tells how SQLite would answer a query for logs.
 func (r *Reader) Plan(ctx context.Context, q *LogQuery) (plan string, err error) {
-	query, args := q.compile()
+	query, args := q.compile(true)
 	rows, err := r.db.QueryContext(ctx, "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		return "", err

@@ -43,8 +43,13 @@ func logSummaryColumns(r *logSummaryRow) []column {
 }
 
 // LogSummaries lists logs: of an address and with a first topic, where those
-// are not nil.
+// are not nil; then it fails with [ErrUnindexed] during the first sync.
 func (r *Reader) LogSummaries(ctx context.Context, address *common.Address, topic0 *common.Hash, which Range) ([]LogSummary, error) {
+	if address != nil || topic0 != nil {
+		if err := r.mustBeIndexed(ctx); err != nil {
+			return nil, err
+		}
+	}
 	low, high := which.ids()
 	where, args := `l.id BETWEEN ? AND ?`, []any{low, high}
 	if address != nil {

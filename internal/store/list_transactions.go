@@ -61,8 +61,11 @@ func (r *Reader) TransactionSummaries(ctx context.Context, which Range) ([]Trans
 }
 
 // TransactionsOf lists the transactions that an address sent or received, and
-// the one that created it.
+// the one that created it. It fails with [ErrUnindexed] during the first sync.
 func (r *Reader) TransactionsOf(ctx context.Context, a common.Address, which Range) ([]TransactionSummary, error) {
+	if err := r.mustBeIndexed(ctx); err != nil {
+		return nil, err
+	}
 	low, high := which.ids()
 	var args []any
 	columns := []string{"from_address", "to_address", "contract_address"}
@@ -73,8 +76,12 @@ func (r *Reader) TransactionsOf(ctx context.Context, a common.Address, which Ran
 }
 
 // CreationOf gives the transaction that created a contract, the last one if it
-// was created anew; nil if none is stored that did.
+// was created anew; nil if none is stored that did. It fails with [ErrUnindexed]
+// during the first sync.
 func (r *Reader) CreationOf(ctx context.Context, a common.Address) (*TransactionSummary, error) {
+	if err := r.mustBeIndexed(ctx); err != nil {
+		return nil, err
+	}
 	found, err := r.transactionSummaries(ctx, Everything(1),
 		`t.contract_address = ? AND (t.status IS NULL OR t.status = 1)`, a[:])
 	if err != nil || len(found) == 0 {

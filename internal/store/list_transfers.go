@@ -37,8 +37,14 @@ func transferSummaryColumns(r *transferSummaryRow) []column {
 }
 
 // TransferSummaries lists token transfers: of a token, and from or to an
-// account, where those are not nil.
+// account, where those are not nil; then it fails with [ErrUnindexed] during the
+// first sync.
 func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.Address, which Range) ([]TransferSummary, error) {
+	if token != nil || account != nil {
+		if err := r.mustBeIndexed(ctx); err != nil {
+			return nil, err
+		}
+	}
 	low, high := which.ids()
 	if which.After != nil { // the rest of a batch has the same log
 		if which.Ascending {

@@ -31,7 +31,11 @@ var ErrTooMany = errors.New("too many results")
 // Logs calls fn with the logs that the query selects, in order. ctx may end it.
 // For one block or a range of a few thousand: see [Reader.Logs].
 func (v *View) Logs(ctx context.Context, q *LogQuery, fn func(*FoundLog) error) error {
-	query, args := q.compile()
+	indexed, err := v.indexed()
+	if err != nil {
+		return err
+	}
+	query, args := q.compile(indexed)
 	rows, err := v.s.conn.QueryContext(ctx, query, args...)
 	if err != nil {
 		return explain(err)
@@ -63,14 +67,15 @@ func (v *View) Logs(ctx context.Context, q *LogQuery, fn func(*FoundLog) error) 
 
 // compile makes SQL of the query. Which index serves is said, as SQLite has no
 // statistics of the file: that of the addresses if there are any, then that of
-// the first topic. Both have the block range as well.
-func (q *LogQuery) compile() (query string, args []any) {
+// the first topic. Both have the block range as well. While they are postponed
+// the range is read from one end to the other.
+func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 	var s strings.Builder
 	var columns []string
 	for _, c := range logColumns(new(logRow)) {
 		columns = append(columns, "l."+c.name)
 	}
-	fmt.Fprintf(&s, "SELECT %s, t.hash, b.hash, b.timestamp FROM logs AS l %s", strings.Join(columns, ", "), q.index())
+	fmt.Fprintf(&s, "SELECT %s, t.hash, b.hash, b.timestamp FROM logs AS l %s", strings.Join(columns, ", "), q.index(indexed))
 	fmt.Fprintf(&s, ` CROSS JOIN transactions AS t ON t.id = (l.id >> %d << %[1]d | l.transaction_index)
 		CROSS JOIN blocks AS b ON b.number = l.id >> %[1]d WHERE l.id BETWEEN ? AND ?`, positionBits)
 	args = append(args, firstID(q.First), lastID(min(q.Last, mostNumber)))
@@ -95,9 +100,9 @@ func (q *LogQuery) compile() (query string, args []any) {
 	return s.String(), args
 }
 
-func (q *LogQuery) index() string {
+func (q *LogQuery) index(indexed bool) string {
 	switch {
-	case q.First == q.Last: // few rows, in one place
+	case !indexed || q.First == q.Last: // few rows, in one place
 		return "NOT INDEXED"
 	case len(q.Addresses) > 0:
 		return "INDEXED BY logs_by_address"

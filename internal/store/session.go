@@ -20,6 +20,7 @@ type session struct {
 	of         *sessions
 	conn       *sql.Conn
 	statements map[string]*sql.Stmt
+	indexed    bool // see View.indexed
 }
 
 // prepared gives a statement that is kept.

@@ -17,8 +17,12 @@ type Token struct {
 }
 
 // Tokens lists the tokens whose address is above after, in order of address;
-// nil is from the beginning. It steps from token to token by the index.
+// nil is from the beginning. It steps from token to token by the index, and
+// fails with [ErrUnindexed] during the first sync.
 func (r *Reader) Tokens(ctx context.Context, after *common.Address, limit int) ([]Token, error) {
+	if err := r.mustBeIndexed(ctx); err != nil {
+		return nil, err
+	}
 	var found []Token
 	query, args := `SELECT min(token) FROM transfers`, []any{}
 	if after != nil {
@@ -44,8 +48,12 @@ func (r *Reader) Tokens(ctx context.Context, after *common.Address, limit int) (
 	return found, nil
 }
 
-// Token gives a token; [ErrNotFound] if no transfer of it is stored.
+// Token gives a token; [ErrNotFound] if no transfer of it is stored. It fails
+// with [ErrUnindexed] during the first sync.
 func (r *Reader) Token(ctx context.Context, address common.Address) (*Token, error) {
+	if err := r.mustBeIndexed(ctx); err != nil {
+		return nil, err
+	}
 	t := Token{Address: address}
 	var first, last uint64
 	err := r.db.QueryRowContext(ctx, `SELECT standard, log_id FROM transfers WHERE token = ? ORDER BY log_id LIMIT 1`, address[:]).

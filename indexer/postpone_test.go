@@ -1,0 +1,65 @@
+package indexer_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"gapless/internal/node/devchain"
+	"gapless/internal/node/nodetest"
+)
+
+// A long chain is stored without the indexes that can wait. They are there once
+// it is caught up with, also by another run than the one that began.
+func TestIndexesComeLast(t *testing.T) {
+	c := devchain.Build(devchain.Spec{Blocks: 5200})
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, c)
+		b.url = near
+		b.fetched = func() {
+			if next, err := b.store.Next(context.WithoutCancel(t.Context())); err == nil && next > 1000 {
+				b.fetched = func() {}
+				b.fake.Do(func(n *nodetest.Node) { n.Down = true })
+			}
+		}
+		b.start()
+		after(10 * time.Second)
+		if n := b.missingIndexes(); n != 8 {
+			t.Errorf("in the middle, %d indexes are missing", n)
+		}
+		_ = b.stop() // in an outage
+
+		b.fake.Do(func(n *nodetest.Node) { n.Down = false })
+		b.start()
+		after(time.Minute)
+		if n := b.missingIndexes(); n != 0 {
+			t.Errorf("at the head, %d indexes are missing", n)
+		}
+		b.equals(c)
+	})
+}
+
+// A short chain is stored with all indexes from the beginning.
+func TestShortChainIsIndexedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, devchain.Build(spec(30)))
+		least := 0
+		b.fetched = func() { least = max(least, b.missingIndexes()) }
+		b.start()
+		after(10 * time.Second)
+		if diff := cmp.Diff(0, least); diff != "" {
+			t.Errorf("indexes that were missing (-want +got):\n%s", diff)
+		}
+		b.equals(b.fake.Chain)
+	})
+}
+
+func (b *bench) missingIndexes() int {
+	b.t.Helper()
+	names, err := b.store.MissingIndexes(context.WithoutCancel(b.t.Context()))
+	b.must(err)
+	return len(names)
+}

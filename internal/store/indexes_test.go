@@ -1,0 +1,199 @@
+package store_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/google/go-cmp/cmp"
+	"modernc.org/sqlite"
+
+	"gapless/internal/store"
+)
+
+// searches find rows by what is only indexed after the first sync.
+var searches = map[string]func(context.Context, *store.Store) (any, error){
+	"transactions of an address": func(ctx context.Context, s *store.Store) (any, error) {
+		return s.TransactionsOf(ctx, searched, store.Everything(100))
+	},
+	"creation of a contract": func(ctx context.Context, s *store.Store) (any, error) { return s.CreationOf(ctx, searched) },
+	"logs of an address": func(ctx context.Context, s *store.Store) (any, error) {
+		return s.LogSummaries(ctx, &searched, nil, store.Everything(100))
+	},
+	"logs with a topic": func(ctx context.Context, s *store.Store) (any, error) {
+		return s.LogSummaries(ctx, nil, new(common.Hash), store.Everything(100))
+	},
+	"transfers of an account": func(ctx context.Context, s *store.Store) (any, error) {
+		return s.TransferSummaries(ctx, nil, &searched, store.Everything(100))
+	},
+	"transfers of a token": func(ctx context.Context, s *store.Store) (any, error) {
+		return s.TransferSummaries(ctx, &searched, nil, store.Everything(100))
+	},
+	"tokens": func(ctx context.Context, s *store.Store) (any, error) { return s.Tokens(ctx, nil, 100) },
+}
+
+var searched = common.HexToAddress("0xe5c6285aa6354c1ab4e845f354100b65c42da713") // a token of the recorded chain
+
+// A file that is filled without the indexes that can wait becomes the same as
+// any other, and does not pretend meanwhile that it has found nothing.
+func TestPostponedIndexes(t *testing.T) {
+	usual := newStore(t, 1000, stored(t, 1000, 1030))
+	s := newStore(t, 1000)
+	seen := func(s *store.Store) []string { return storedLogs(t, s, 1000, 1030) }
+	if got := seen(s); got != nil { // and a session has looked at the file
+		t.Errorf("logs of an empty file: %q", got)
+	}
+	if err := s.PostponeIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), stored(t, 1000, 1030)); err != nil {
+		t.Fatal(err)
+	}
+	for name, search := range searches {
+		if _, err := search(t.Context(), s); !errors.Is(err, store.ErrUnindexed) {
+			t.Errorf("%s: error %v, want %v", name, err, store.ErrUnindexed)
+		}
+	}
+	if diff := cmp.Diff(seen(usual), seen(s)); diff != "" || len(seen(s)) == 0 {
+		t.Errorf("logs of a range (-usual +postponed):\n%s", diff)
+	}
+
+	missing := missingIndexes(t, s)
+	if len(missing) != len(schemaOf(t, usual))-len(schemaOf(t, s)) || len(missing) != 8 {
+		t.Errorf("missing are %q", missing)
+	}
+	for i, name := range missing {
+		if err := s.BuildIndex(t.Context(), name); err != nil {
+			t.Fatal(err)
+		}
+		if now := missingIndexes(t, s); len(now) != len(missing)-i-1 {
+			t.Errorf("after %s, missing are %q", name, now)
+		}
+	}
+	if diff := cmp.Diff(schemaOf(t, usual), schemaOf(t, s)); diff != "" {
+		t.Errorf("schema (-usual +postponed):\n%s", diff)
+	}
+	for name, search := range searches {
+		want, err := search(t.Context(), usual)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := search(t.Context(), s)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-usual +postponed):\n%s", name, diff)
+		}
+	}
+	if diff := cmp.Diff(seen(usual), seen(s)); diff != "" {
+		t.Errorf("logs of a range, by index (-usual +postponed):\n%s", diff)
+	}
+}
+
+// Nothing is dropped where there are rows, or a number is missing.
+func TestPostponeOnlyWhereNothingIs(t *testing.T) {
+	for name, entries := range map[string][]store.Entry{"stored": stored(t, 1000, 1000), "missing": missing(1000, 1000)} {
+		s := newStore(t, 1000, entries)
+		if err := s.PostponeIndexes(t.Context()); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if names := missingIndexes(t, s); len(names) > 0 {
+			t.Errorf("%s: missing are %q", name, names)
+		}
+	}
+}
+
+// An index that can't be finished is not there at all, and the writer goes on.
+func TestBuildIndexFails(t *testing.T) {
+	s := newStore(t, 1000)
+	if err := s.PostponeIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), stored(t, 1000, 1005)); err != nil {
+		t.Fatal(err)
+	}
+	refuse := func(hook func() int32) {
+		if err := s.Writer().Raw(func(c any) error {
+			c.(sqlite.HookRegisterer).RegisterCommitHook(hook)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refuse(func() int32 { return 1 })
+	if err := s.BuildIndex(t.Context(), "logs_by_topic"); err == nil {
+		t.Error("it did not fail")
+	}
+	refuse(nil)
+	ended, end := context.WithCancel(t.Context())
+	end()
+	if err := s.BuildIndex(ended, "logs_by_topic"); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v, want %v", err, context.Canceled)
+	}
+	if err := s.BuildIndex(t.Context(), "logs_by_nothing"); err == nil {
+		t.Error("an unknown index was made")
+	}
+	if names := missingIndexes(t, s); len(names) != 8 {
+		t.Errorf("missing are %q", names)
+	}
+	if err := s.Commit(t.Context(), stored(t, 1006, 1010)); err != nil {
+		t.Error(err)
+	}
+	if err := s.BuildIndex(t.Context(), "logs_by_topic"); err != nil {
+		t.Error(err)
+	}
+}
+
+func missingIndexes(t *testing.T, s *store.Store) []string {
+	t.Helper()
+	names, err := s.MissingIndexes(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// storedLogs reads the logs of a range as eth_getLogs does.
+func storedLogs(t *testing.T, s *store.Store, first, last uint64) (found []string) {
+	t.Helper()
+	err := s.View(t.Context(), func(v *store.View) error {
+		q := &store.LogQuery{First: first, Last: last, Addresses: []common.Address{searched}}
+		return v.Logs(t.Context(), q, func(l *store.FoundLog) error {
+			found = append(found, fmt.Sprintf("%d-%d %x", l.At.Block.Number, l.At.Log, l.Data))
+			return nil
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// schemaOf gives the statements that make the schema, by name.
+func schemaOf(t *testing.T, s *store.Store) map[string]string {
+	t.Helper()
+	made := make(map[string]string)
+	err := s.Raw(func(db *sql.DB) error {
+		rows, err := db.QueryContext(t.Context(), `SELECT name, IFNULL(sql, '') FROM sqlite_schema`)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var name, text string
+			if err := rows.Scan(&name, &text); err != nil {
+				return err
+			}
+			made[name] = text
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made
+}
