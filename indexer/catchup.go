@@ -15,7 +15,7 @@ import (
 
 const (
 	// spansAhead is how many requests are in flight or wait to be committed.
-	spansAhead = 8
+	spansAhead = 2 * mostRequests
 	// A commit while catching up has this many blocks or rows at most, and
 	// its first block waits this long at most.
 	commitBlocks = 1000
@@ -52,6 +52,7 @@ func (x *Indexer) catchUp(ctx context.Context, target uint64) error {
 	g, ctx := errgroup.WithContext(ctx)
 	c := &catchingUp{Indexer: x, target: target, ahead: make(chan *span, spansAhead), window: newWindow()}
 	from := x.next
+	x.pace.resume()
 	g.Go(func() error {
 		defer close(c.ahead)
 		return c.fetchAhead(ctx, g, from)
@@ -63,21 +64,13 @@ func (x *Indexer) catchUp(ctx context.Context, target uint64) error {
 // fetchAhead starts the fetches, as far ahead as the window allows.
 func (c *catchingUp) fetchAhead(ctx context.Context, g *errgroup.Group, from uint64) error {
 	for from <= c.target {
-		left, err := c.window.take(ctx, c.size.one())
+		s, err := c.begin(ctx, from)
 		if err != nil {
 			return err
 		}
-		s := c.plan(from, left)
-		select {
-		case c.ahead <- s:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
 		g.Go(func() error {
 			defer close(s.done)
-			estimate := s.bytes
-			s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, s.most, c.target)
-			c.window.add(s.bytes - estimate)
+			c.fetch(ctx, s)
 			return nil // what comes before it is committed first
 		})
 		from += uint64(len(s.numbers))
@@ -85,10 +78,48 @@ func (c *catchingUp) fetchAhead(ctx context.Context, g *errgroup.Group, from uin
 	return nil
 }
 
+// begin plans the next span once there is room for it.
+func (c *catchingUp) begin(ctx context.Context, from uint64) (*span, error) {
+	left, waited, err := c.window.take(ctx, c.size.one())
+	if err != nil {
+		return nil, err
+	}
+	if waited {
+		c.pace.hold()
+	}
+	blocks, err := c.pace.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := c.plan(from, left, blocks)
+	select {
+	case c.ahead <- s:
+		return s, nil
+	case <-ctx.Done():
+		c.pace.giveUp()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// fetch does what a span is for.
+func (c *catchingUp) fetch(ctx context.Context, s *span) {
+	estimate, began := s.bytes, time.Now()
+	s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, s.most, c.target)
+	c.window.add(s.bytes - estimate)
+	switch {
+	case s.err == nil:
+		c.pace.answered(len(s.numbers), s.bytes, time.Since(began))
+	case endpointFailed(s.err) && ctx.Err() == nil:
+		c.pace.failed()
+	default:
+		c.pace.giveUp()
+	}
+}
+
 // plan makes the next span: as many blocks as one request may have.
-func (c *catchingUp) plan(from uint64, left int64) *span {
+func (c *catchingUp) plan(from uint64, left int64, blocks int) *span {
 	s := &span{done: make(chan struct{})}
-	most := c.size.blocksIn(min(spanBytes, left), spanBlocks)
+	most := c.size.blocksIn(min(spanBytes, left), blocks)
 	for n := from; n <= c.target && len(s.numbers) < most; n++ {
 		s.numbers = append(s.numbers, n)
 	}

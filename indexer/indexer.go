@@ -91,6 +91,7 @@ type Indexer struct {
 	metrics *metrics
 	moved   chan struct{} // buffered, 1: the chain's head may have changed
 	size    sizes         // of blocks, to plan requests
+	pace    *pace         // of requests
 	doubts  doubts
 	alone   chan struct{} // buffered, 1: holds one while a block may take as much as it wants
 
@@ -119,7 +120,7 @@ func New(source Source, s *store.Store, o Options, log *slog.Logger, registry pr
 	if o.Level == "" {
 		o.Level = chain.Auto
 	}
-	x := &Indexer{source: source, store: s, options: o, log: log, moved: make(chan struct{}, 1), alone: make(chan struct{}, 1)}
+	x := &Indexer{source: source, store: s, options: o, log: log, moved: make(chan struct{}, 1), pace: newPace(), alone: make(chan struct{}, 1)}
 	x.metrics = newMetrics(registry, x)
 	return x
 }

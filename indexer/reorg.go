@@ -107,7 +107,7 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 // where we stay behind the head that far.
 func (x *Indexer) replacement(ctx context.Context, hashes []common.Hash, ancestor *store.Anchor, head *chain.Header) ([]store.Entry, error) {
 	first := ancestor.Number + 1
-	last := ancestor.Number + uint64(min(len(hashes), spanBlocks))
+	last := ancestor.Number + uint64(min(len(hashes), firstBlocks))
 	target, ok := x.target(head)
 	if last = min(last, target); !ok || last < first {
 		return nil, nil

@@ -10,9 +10,8 @@ const (
 	// windowBytes bounds the JSON of the blocks that are fetched ahead and not
 	// yet committed. One block always goes.
 	windowBytes = 32 << 20
-	// spanBytes and spanBlocks bound one request.
-	spanBytes  = 4 << 20
-	spanBlocks = 50
+	// spanBytes bounds one request; see pace for how many blocks it is for.
+	spanBytes = 4 << 20
 	// commitBytes is when what is pending is committed at once.
 	commitBytes = windowBytes / 4
 )
@@ -31,21 +30,22 @@ func newWindow() *window {
 }
 
 // take waits until there is room for an estimate, or nothing else is under way,
-// and returns how much there is.
-func (w *window) take(ctx context.Context, estimate int64) (int64, error) {
+// and returns how much there is, and whether it has waited.
+func (w *window) take(ctx context.Context, estimate int64) (left int64, waited bool, err error) {
 	for {
 		w.mu.Lock()
-		left := windowBytes - w.used
+		left = windowBytes - w.used
 		empty := w.used == 0
 		w.mu.Unlock()
 		if empty || left >= estimate {
-			return left, nil
+			return left, waited, nil
 		}
+		waited = true
 		poke(w.short)
 		select {
 		case <-w.freed:
 		case <-ctx.Done():
-			return 0, context.Cause(ctx)
+			return 0, true, context.Cause(ctx)
 		}
 	}
 }

@@ -28,11 +28,11 @@ var (
 
 // loadChain makes a chain of blocks of eleven transactions. With a salt it is
 // another one from block fork on. It gives the genesis file and the blocks.
-func loadChain(t *testing.T, blocks, fork int, salt string) (genesis, rlp string) {
+func loadChain(t *testing.T, blocks, fork int, salt string, more ...string) (genesis, rlp string) {
 	t.Helper()
 	dir := t.TempDir()
-	c := exec.CommandContext(t.Context(), "go", "run", "./load", "-out", dir,
-		"-blocks", fmt.Sprint(blocks), "-fork", fmt.Sprint(fork), "-salt", salt)
+	c := exec.CommandContext(t.Context(), "go", append([]string{"run", "./load", "-out", dir,
+		"-blocks", fmt.Sprint(blocks), "-fork", fmt.Sprint(fork), "-salt", salt}, more...)...)
 	c.Dir = "../../testdata/generate"
 	if out, err := c.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
