@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -59,6 +60,10 @@ func (s *service) rotate(ctx context.Context, e *engine) error {
 
 func (s *service) putAside(ctx context.Context) error {
 	aside, err := s.store.Rotate(ctx)
+	if errors.Is(err, store.ErrReplicated) {
+		return fmt.Errorf("the chain was reset: %w\nstop Litestream, move the file and its replica away, and start both again; if it is not in use any more: sqlite3 %s 'DROP TABLE _litestream_seq'",
+			err, s.db)
+	}
 	if err != nil {
 		return err
 	}

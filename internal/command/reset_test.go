@@ -1,6 +1,7 @@
 package command
 
 import (
+	"database/sql"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
@@ -114,6 +115,32 @@ func TestResetStops(t *testing.T) {
 	fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = devchain.Build(devchain.Spec{Blocks: 12, Salt: "again"}), 12 })
 	if code := p.wait(); code != exitFailed || !strings.Contains(p.stderr.String(), "reset") {
 		t.Errorf("exit %d: %s", code, p.stderr.String())
+	}
+	mustGapless(t, "verify", "--db", db)
+}
+
+// A file that Litestream replicates stays where it is.
+func TestResetOfReplicated(t *testing.T) {
+	t.Parallel()
+	fake := nodetest.New(devchain.Build(devchain.Spec{Blocks: 20}))
+	server := httptest.NewServer(fake)
+	t.Cleanup(server.Close)
+	db := newDB(t)
+	mustGapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "latest")
+	file, err := sql.Open("sqlite", db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.ExecContext(t.Context(), `CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = devchain.Build(devchain.Spec{Blocks: 12, Salt: "again"}), 12 })
+	code, _, stderr := gapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "latest")
+	if code != exitFailed || !strings.Contains(stderr, "is replicated by Litestream") {
+		t.Errorf("exit %d: %s", code, stderr)
 	}
 	mustGapless(t, "verify", "--db", db)
 }

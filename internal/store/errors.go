@@ -29,6 +29,9 @@ var (
 	ErrNoChain = errors.New("the file has no chain yet")
 	// ErrObsolete: the block is no longer missing; nothing was changed.
 	ErrObsolete = errors.New("the block is no longer missing")
+	// ErrReplicated: Litestream replicates the file, and would go on with it
+	// under its new name.
+	ErrReplicated = errors.New("the file is replicated by Litestream, which can't follow when another takes its place")
 	// ErrNotFound: the file has no such row.
 	ErrNotFound = errors.New("not in the file")
 )

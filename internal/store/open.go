@@ -46,7 +46,7 @@ func size(path string) (int64, error) {
 	return info.Size(), nil
 }
 
-// prepareFile sets what was measured best (see README) and migrates.
+// prepareFile sets what was measured best (see README).
 func prepareFile(ctx context.Context, conn *sql.Conn, isNew bool) error {
 	if isNew {
 		if _, err := conn.ExecContext(ctx, `PRAGMA page_size = 8192; PRAGMA auto_vacuum = INCREMENTAL`); err != nil {
@@ -70,5 +70,5 @@ func prepareFile(ctx context.Context, conn *sql.Conn, isNew bool) error {
 			return err
 		}
 	}
-	return schema.All().Migrate(ctx, conn)
+	return nil
 }

@@ -20,7 +20,8 @@ const rotatedKept = 3
 // Rotate puts the file aside under a name with the time and its genesis, and
 // begins a new one in its place, which has no identity yet. The newest three
 // files put aside are kept. It returns the path of the old file. Readers of
-// this Store go on with the new one.
+// this Store go on with the new one. It fails with [ErrReplicated] if Litestream
+// replicates the file.
 func (s *Store) Rotate(ctx context.Context) (string, error) {
 	id, err := s.Identity(ctx)
 	if err != nil {
@@ -28,6 +29,9 @@ func (s *Store) Rotate(ctx context.Context) (string, error) {
 	}
 	var aside string
 	err = s.hand(ctx, request{done: make(chan error, 1), between: true, fn: func(w *writer) error {
+		if err := w.lookForLitestream(); err != nil || w.litestream {
+			return errors.Join(err, ErrReplicated)
+		}
 		return s.db.swap(func() (db *sql.DB, err error) {
 			aside, db, err = w.rotate(s.path, fmt.Sprintf("%x", id.Genesis[:4]))
 			return db, err
@@ -66,7 +70,7 @@ func (w *writer) reopen(ctx context.Context, path string, isNew bool) (err error
 	if w.db, err = sql.Open("sqlite", dsn(path, "rwc", fmt.Sprintf("busy_timeout(%d)", busyWait))); err != nil {
 		return err
 	}
-	w.statements = make(map[string]*sql.Stmt)
+	w.statements, w.schema = make(map[string]*sql.Stmt), 0
 	return w.open(ctx, isNew)
 }
 

@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"sync/atomic"
+
+	"gapless/schema"
 )
 
 // A request is one transaction for the writer, or what it shall do between
@@ -51,6 +53,8 @@ type writer struct {
 	rows       rows
 	rewinds    atomic.Uint64 // since the file was opened; read by others too
 	rotated    string        // name of the file that this one took the place of, until it is identified
+	schema     int64         // SQLite's count of changes of the schema, when last looked at
+	litestream bool          // Litestream replicates the file
 }
 
 // newWriter takes over db for the one connection that writes, brings the file
@@ -69,6 +73,12 @@ func (w *writer) open(ctx context.Context, isNew bool) (err error) {
 		return err
 	}
 	if err := prepareFile(ctx, w.conn, isNew); err != nil {
+		return err
+	}
+	if err := w.lookForLitestream(); err != nil {
+		return err
+	}
+	if err := schema.All().Migrate(ctx, w.conn); err != nil {
 		return err
 	}
 	return w.rows.prepare(ctx, w.conn)
@@ -98,6 +108,9 @@ func (w *writer) serve(r request) error {
 // is the truth.
 func (w *writer) transact(fn func(*writer) error) error {
 	err := w.exec(`BEGIN IMMEDIATE`)
+	if err == nil {
+		err = w.lookForLitestream()
+	}
 	if err == nil {
 		err = fn(w)
 	}
