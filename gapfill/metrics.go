@@ -11,6 +11,7 @@ import (
 type metrics struct {
 	failures *prometheus.CounterVec
 	retries  *prometheus.CounterVec
+	wrong    prometheus.Counter
 }
 
 // newMetrics registers what the worker counts. The gauges are read from the
@@ -25,6 +26,10 @@ func newMetrics(r prometheus.Registerer, w *Worker) *metrics {
 			Name: "gapless_block_retries_total",
 			Help: "Retries of missing blocks, by result: recovered, failed or obsolete.",
 		}, []string{"result"}),
+		wrong: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gapless_wrong_blocks_recovered_total",
+			Help: "Missing blocks that were recovered although a check failed, as --verify warn does.",
+		}),
 	}
 	for _, class := range chain.Classes {
 		if class.OfBlock() {
@@ -37,7 +42,7 @@ func newMetrics(r prometheus.Registerer, w *Worker) *metrics {
 	if r == nil {
 		return m
 	}
-	r.MustRegister(m.failures, m.retries,
+	r.MustRegister(m.failures, m.retries, m.wrong,
 		gauge("gapless_missing_blocks", "Blocks that are not stored below the head.",
 			func() float64 { return float64(w.Missing().Count) }),
 		gauge("gapless_skipped_blocks", "Missing blocks that an operator has given up.",

@@ -130,6 +130,9 @@ func (w *Worker) settle(ctx context.Context, row *store.Failed, e store.Entry, r
 		case err == nil:
 			w.drop(row.Number)
 			w.metrics.retries.WithLabelValues("recovered").Inc()
+			if e.Block.Verdict.Failed != 0 {
+				w.metrics.wrong.Inc()
+			}
 			w.log.Info("missing block recovered", "block", row.Number, "tries", row.RetryCount+1,
 				"missing_for", time.Since(row.FirstFailedAt).Round(time.Millisecond))
 			if displaced != nil {

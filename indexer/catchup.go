@@ -280,7 +280,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 			x.recognized, x.shown = true, true
 		}
 	}
-	x.metrics.committed(len(entries)-len(failures), time.Since(started))
+	x.metrics.committed(entries, time.Since(started))
 	x.setNext()
 	x.goesOn()
 	if len(failures) > 0 {

@@ -5,10 +5,13 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"gapless/internal/store"
 )
 
 type metrics struct {
 	indexed prometheus.Counter
+	wrong   prometheus.Counter
 	commits prometheus.Histogram
 	reorgs  prometheus.Counter
 	depth   prometheus.Histogram
@@ -20,6 +23,10 @@ func newMetrics(r prometheus.Registerer, x *Indexer) *metrics {
 		indexed: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "gapless_blocks_indexed_total",
 			Help: "Blocks that were committed in order; recovered ones are counted as retries.",
+		}),
+		wrong: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "gapless_wrong_blocks_indexed_total",
+			Help: "Blocks that were committed in order although a check failed, as --verify warn does.",
 		}),
 		commits: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "gapless_commit_seconds",
@@ -39,7 +46,7 @@ func newMetrics(r prometheus.Registerer, x *Indexer) *metrics {
 	if r == nil {
 		return m
 	}
-	r.MustRegister(m.indexed, m.commits, m.reorgs, m.depth,
+	r.MustRegister(m.indexed, m.wrong, m.commits, m.reorgs, m.depth,
 		gauge("gapless_head_block", "Highest block number that is stored.", x, func(s Status) float64 { return float64(s.Stored) }),
 		gauge("gapless_chain_head_block", "Highest block number of the chain.", x, func(s Status) float64 { return float64(s.ChainHead) }),
 		gauge("gapless_lag_blocks", "Blocks of the chain that were not yet tried.", x, func(s Status) float64 { return float64(s.Lag()) }),
@@ -58,7 +65,17 @@ func gauge(name, help string, x *Indexer, read func(Status) float64) prometheus.
 		func() float64 { return read(x.Status()) })
 }
 
-func (m *metrics) committed(blocks int, took time.Duration) {
+func (m *metrics) committed(entries []store.Entry, took time.Duration) {
+	blocks := 0
+	for _, e := range entries {
+		if e.Block == nil {
+			continue
+		}
+		blocks++
+		if e.Block.Verdict.Failed != 0 {
+			m.wrong.Inc()
+		}
+	}
 	m.indexed.Add(float64(blocks))
 	m.commits.Observe(took.Seconds())
 	m.rate.add(blocks, time.Now())

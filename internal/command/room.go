@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -54,8 +55,26 @@ func (s *service) measureRoom() {
 				return 0
 			}))
 	}
-	s.registry.MustRegister(gauge("gapless_wal_bytes", "Size of the -wal beside the file.", nil,
-		func() float64 { return float64(fileSize(s.db + "-wal")) }))
+	for _, size := range []struct {
+		name, help string
+		read       func() float64
+	}{
+		{"gapless_file_bytes", "Size of the file, without its -wal.", func() float64 { return float64(fileSize(s.db)) }},
+		{"gapless_wal_bytes", "Size of the -wal beside the file.", func() float64 { return float64(fileSize(s.db + "-wal")) }},
+		{"gapless_wal_limit_bytes", "Size of the -wal past which nothing is written, as --wal-limit says; 0 for no limit.",
+			func() float64 { return float64(s.walLimit) }},
+		{"gapless_disk_free_bytes", "Space that is free on the file's disk; NaN if the system does not tell.", func() float64 {
+			free, known := freeDisk(filepath.Dir(s.db))
+			if !known {
+				return math.NaN()
+			}
+			return float64(free)
+		}},
+		{"gapless_disk_reserve_bytes", "Space on the disk that stays free: with less nothing is written, as --min-free says.",
+			func() float64 { return float64(s.minFree) }},
+	} {
+		s.registry.MustRegister(gauge(size.name, size.help, nil, size.read))
+	}
 }
 
 // parseSize reads a number of bytes, perhaps with kB, MB, GB or TB.

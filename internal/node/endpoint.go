@@ -97,6 +97,7 @@ func (e *endpoint) answered() {
 	}
 	e.failures = 0
 	e.state.Error, e.state.Class = "", ""
+	e.metrics.refuses.WithLabelValues(e.label).Set(0)
 	if e.state.Up {
 		return
 	}
@@ -115,6 +116,7 @@ func (e *endpoint) failed(err error) {
 	e.identified, e.foreign, e.steady = false, false, 0
 	e.retryAt = time.Now().Add(e.retryDelay(chain.ClassOf(err)))
 	e.state.Error, e.state.Class = err.Error(), string(chain.ClassOf(err))
+	e.metrics.refuses.WithLabelValues(e.label).Set(number(chain.ClassOf(err) == chain.EndpointRefuses))
 	if e.state.Up || !e.known {
 		e.logger.Warn("endpoint down", "endpoint", e.label, "err", err)
 		e.turn(false)
@@ -137,11 +139,15 @@ func (e *endpoint) retryDelay(class chain.Class) time.Duration {
 func (e *endpoint) turn(up bool) {
 	e.known = true
 	e.state.Up, e.state.Since = up, time.Now()
-	value := 0.0
-	if up {
-		value = 1
+	e.metrics.up.WithLabelValues(e.label).Set(number(up))
+}
+
+// number is a fact as metrics have it.
+func number(yes bool) float64 {
+	if yes {
+		return 1
 	}
-	e.metrics.up.WithLabelValues(e.label).Set(value)
+	return 0
 }
 
 // chunk gives how many of so many calls go into the next request: a multiple

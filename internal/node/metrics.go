@@ -20,6 +20,7 @@ type metrics struct {
 	calls   *prometheus.CounterVec
 	seconds prometheus.Histogram
 	up      *prometheus.GaugeVec
+	refuses *prometheus.GaugeVec
 
 	disagreements *prometheus.CounterVec
 }
@@ -40,6 +41,10 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 			Name: "gapless_endpoint_up",
 			Help: "Whether the endpoint answered last (1) or not (0).",
 		}, []string{"endpoint"}),
+		refuses: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "gapless_endpoint_refuses",
+			Help: "Whether the endpoint will not serve us (1): a wrong key, bad TLS, another chain.",
+		}, []string{"endpoint"}),
 		disagreements: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "gapless_endpoint_disagreements_total",
 			Help: "Linked blocks of the endpoint that differ from the ones of the endpoint that is followed.",
@@ -48,12 +53,19 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.up, m.disagreements} {
+	for _, c := range []prometheus.Collector{m.calls, m.seconds, m.up, m.refuses, m.disagreements} {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return m, nil
+}
+
+// know lets there be counters of an endpoint before it has done anything: what
+// becomes 1 from nothing has not grown, by Prometheus.
+func (m *metrics) know(label string) {
+	m.refuses.WithLabelValues(label)
+	m.disagreements.WithLabelValues(label)
 }
 
 // request counts the calls of one request, whose outcome is theirs unless it is

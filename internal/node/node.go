@@ -108,6 +108,7 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 		}
 		e.batch, e.given = newBatch(e.loopback), math.MaxUint64
 		e.mostBatch = e.batch
+		m.know(e.label)
 		n.endpoints = append(n.endpoints, e)
 	}
 }
