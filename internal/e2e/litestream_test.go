@@ -201,7 +201,7 @@ func TestLitestream(t *testing.T) {
 	r := startReplicated(t, time.Duration(*losses)*30*time.Second+testLimit, "0.05")
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "loss\tran for\tblocks stored\tblocks missing\tof the last\trestored in\tfetched again after\t")
+	fmt.Fprintln(table, "loss\tran for\tblocks stored\tblocks missing\tof the last\trestored and proved in\tfetched again after\t")
 	for i := range *losses {
 		ran := time.Duration(1500+moments.IntN(5000)) * time.Millisecond
 		var seen history
@@ -228,7 +228,7 @@ func TestLitestream(t *testing.T) {
 			}
 			return nil
 		})
-		fmt.Fprintf(table, "%d\t%v\t%d\t%d\t%v\t%v\t%v\t\n", i+1, ran, had+1, max(0, had-has), seen.after(has, lost).Round(time.Millisecond),
+		fmt.Fprintf(table, "%d\t%v\t%d\t%d\t%v\t%v\t%v\t\n", i+1, ran, had+1, max(0, had-has), max(0, seen.after(has, lost)).Round(time.Millisecond),
 			restored.Round(time.Millisecond), time.Since(began).Round(time.Millisecond))
 	}
 	_ = table.Flush() // to memory
@@ -246,27 +246,49 @@ func TestLitestreamAway(t *testing.T) {
 	t.Parallel()
 	r := startReplicated(t, testLimit, "0.02")
 	for _, by := range []syscall.Signal{syscall.SIGTERM, syscall.SIGKILL} {
-		r.eventually(func() error { // it has read something that it could take for the new
-			if size := sizeOf(r.db + "-wal"); size < 200_000 {
-				return fmt.Errorf("the -wal has %d bytes", size)
-			}
-			return nil
-		})
+		r.longer(200_000) // it has read something that it could take for the new
 		r.endShipping(by)
 		r.beginsAnew()
 		r.startShipping()
-		first := r.head(r.db)
-		for i := range 3 {
-			time.Sleep(time.Second)
-			copied := filepath.Join(t.TempDir(), fmt.Sprint(i))
-			r.restore(copied)
-			if i == 2 && r.head(copied) < first {
-				t.Errorf("after %v the replica ends with block %d, before %d", by, r.head(copied), first)
-			}
-		}
+		r.ships()
 	}
+	r.endShipping(syscall.SIGTERM) // as for an upgrade of both
+	if code := r.interrupt(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	r.start()
+	r.longer(200_000)
+	r.startShipping()
+	r.ships()
 	r.end()
 	r.follows(r.node)
+}
+
+// ships makes sure that what Litestream has now and in the next seconds is whole,
+// and goes on.
+func (r *replicated) ships() {
+	r.t.Helper()
+	first := r.head(r.db)
+	for i := range 3 {
+		time.Sleep(time.Second)
+		copied := filepath.Join(r.t.TempDir(), "restored.db")
+		r.restore(copied)
+		if i == 2 && r.head(copied) < first {
+			r.t.Errorf("the replica ends with block %d, before %d", r.head(copied), first)
+		}
+	}
+}
+
+// longer waits until the -wal is longer than so many bytes.
+func (r *replicated) longer(bytes int64) {
+	r.t.Helper()
+	r.eventually(func() error {
+		info, err := os.Stat(r.db + "-wal")
+		if err == nil && info.Size() <= bytes {
+			err = fmt.Errorf("the -wal has %d bytes", info.Size())
+		}
+		return err
+	})
 }
 
 // beginsAnew waits until the -wal begins anew.
