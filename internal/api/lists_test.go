@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
 	"regexp"
 	"strings"
@@ -25,8 +24,7 @@ var indexedAt = regexp.MustCompile(`"(indexed_at|at|created_at)": "[^"]*"`)
 func TestLists(t *testing.T) {
 	f := newFixture(t)
 	f.commit(260, 10, 20, 30, 31, 32)
-	var all strings.Builder
-	for _, path := range []string{
+	f.golden("lists",
 		"blocks?limit=2",
 		"blocks?from=9&to=11&order=asc",
 		"transactions?limit=2",
@@ -39,26 +37,33 @@ func TestLists(t *testing.T) {
 		"coverage?parts=4",
 		"coverage?from=28&to=33&parts=10",
 		"journal?limit=2&kind=failed",
-	} {
+	)
+}
+
+// golden compares what is answered with what was.
+func (f *fixture) golden(name string, paths ...string) {
+	f.t.Helper()
+	var all strings.Builder
+	for _, path := range paths {
 		answer := f.do("GET", "/api/v1/"+path, "")
 		body, err := io.ReadAll(answer.Body)
-		if err != nil || answer.StatusCode != http.StatusOK {
-			t.Fatal(path, answer.Status, err)
+		if err != nil {
+			f.t.Fatal(path, err)
 		}
-		fmt.Fprintf(&all, "GET /api/v1/%s\n%s\n", path, indented(t, body))
+		fmt.Fprintf(&all, "GET /api/v1/%s\nHTTP %s\n%s\n", path, answer.Status, indented(f.t, body))
 	}
-	path := "testdata/lists.golden"
+	path := "testdata/" + name + ".golden"
 	if *update {
 		if err := os.WriteFile(path, []byte(all.String()), 0o644); err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 	}
 	want, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatal(err)
+		f.t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), all.String()); diff != "" {
-		t.Errorf("(-want +got)\n%s", diff)
+		f.t.Errorf("(-want +got)\n%s", diff)
 	}
 }
 

@@ -66,3 +66,12 @@ func (r *Reader) Latest(ctx context.Context) (*Summary, error) {
 	}
 	return &found[0], nil
 }
+
+// Summary gives the summary of a stored block; [ErrNotFound] if it is not
+// stored.
+func (v *View) Summary(number uint64) (*Summary, error) {
+	s := new(Summary)
+	return s, v.get(summaryQuery, []any{clamp(number)}, places(summaryColumns(s))...)
+}
+
+var summaryQuery = selectFrom("blocks", summaryColumns(new(Summary)), "number = ?")

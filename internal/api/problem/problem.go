@@ -23,12 +23,23 @@ func (d *Details) Error() string {
 	return d.Detail
 }
 
+// New makes details of a status of HTTP and what is wrong.
+func New(status int, detail string) Details {
+	return Details{Title: http.StatusText(status), Status: status, Detail: detail}
+}
+
 // Write answers with a problem.
 func Write(w http.ResponseWriter, status int, format string, args ...any) {
+	WriteDetails(w, status, New(status, fmt.Sprintf(format, args...)))
+}
+
+// WriteDetails answers with a problem that has more members than [Details]:
+// they are in details too.
+func WriteDetails(w http.ResponseWriter, status int, details any) {
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Details{ // the client's loss
-		Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...),
-	})
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(details) // the client's loss
 }

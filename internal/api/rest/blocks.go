@@ -21,10 +21,10 @@ type Block struct {
 	GasLimit      uint64         `json:"gas_limit"`
 	BaseFeePerGas string         `json:"base_fee_per_gas,omitempty"` // wei, decimal
 	Size          *uint64        `json:"size,omitempty"`             // bytes
-	Transactions  int            `json:"transactions"`
-	Logs          int            `json:"logs"`
-	Uncles        int            `json:"uncles"`
-	Withdrawals   *uint64        `json:"withdrawals,omitempty"`
+	Transactions  int            `json:"transaction_count"`
+	Logs          int            `json:"log_count"`
+	Uncles        int            `json:"uncle_count"`
+	Withdrawals   *uint64        `json:"withdrawal_count,omitempty"`
 	Checks        Checks         `json:"checks"`
 	IndexedAt     time.Time      `json:"indexed_at"`
 }

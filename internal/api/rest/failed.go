@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"fmt"
 	"strconv"
 	"time"
 
@@ -29,6 +30,15 @@ func NewFailed(f *store.Failed) Failed {
 		FirstFailedAt: moment(f.FirstFailedAt), LastFailedAt: moment(f.LastFailedAt),
 		NextRetryAt: moment(f.NextRetryAt), SkippedAt: moment(f.SkippedAt), SkipReason: f.SkipReason,
 	}
+}
+
+// String says in one line what is the matter with the block.
+func (f Failed) String() string {
+	text := fmt.Sprintf("block %d is missing (%s: %s) after %d tries", f.Number, f.Class, f.Message, f.RetryCount)
+	if f.NextRetryAt.IsZero() {
+		return text + fmt.Sprintf(", and was given up: %s", f.SkipReason)
+	}
+	return text + ", and is tried again at " + f.NextRetryAt.Format(time.RFC3339)
 }
 
 func (h *Handler) failed(ctx context.Context, q *question) (any, error) {

@@ -5,12 +5,14 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -38,15 +40,19 @@ type question struct {
 
 // A refusal is an error that is the asker's.
 type refusal struct {
-	status int
-	text   string
+	status  int
+	text    string
+	missing *Failed // if it is because a block is missing
 }
 
 func (r *refusal) Error() string { return r.text }
 
 func refuse(status int, format string, args ...any) error {
-	return &refusal{status, fmt.Sprintf(format, args...)}
+	return &refusal{status: status, text: fmt.Sprintf(format, args...)}
 }
+
+// answerTime is how long a question may take.
+const answerTime = 10 * time.Second
 
 // answers makes a handler of a function that looks something up.
 func answers(look func(context.Context, *question) (any, error)) http.HandlerFunc {
@@ -56,30 +62,67 @@ func answers(look func(context.Context, *question) (any, error)) http.HandlerFun
 			problem.Write(w, http.StatusBadRequest, "the query can't be read: %s", err)
 			return
 		}
-		v, err := look(r.Context(), &question{path: r.PathValue, values: values})
-		var refused *refusal
-		switch {
-		case err == nil:
-			write(w, http.StatusOK, v)
-		case errors.As(err, &refused):
-			problem.Write(w, refused.status, "%s", refused.text)
-		case errors.Is(err, store.ErrNoChain):
-			problem.Write(w, http.StatusServiceUnavailable, "%s", err)
-		default:
-			problem.Write(w, http.StatusInternalServerError, "%s", err)
+		ctx, cancel := context.WithTimeout(r.Context(), answerTime)
+		defer cancel()
+		v, err := look(ctx, &question{path: r.PathValue, values: values})
+		if err != nil {
+			fail(w, ctx, err)
+			return
 		}
+		writeTagged(w, r, v)
 	}
 }
 
-// done says what was wrong, if anything. A name that nobody read is: it would
-// be a filter that does not filter.
+// fail answers with the problem that err is.
+func fail(w http.ResponseWriter, ctx context.Context, err error) {
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && refused.missing != nil:
+		failMissing(w, refused)
+	case errors.As(err, &refused):
+		problem.Write(w, refused.status, "%s", refused.text)
+	case errors.Is(err, store.ErrNoChain):
+		problem.Write(w, http.StatusServiceUnavailable, "%s", err)
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		problem.Write(w, http.StatusServiceUnavailable, "this took longer than %s: ask for fewer blocks or rows", answerTime)
+	default:
+		problem.Write(w, http.StatusInternalServerError, "%s", err)
+	}
+}
+
+// failMissing answers that what was asked for is missing, with the row that says
+// why, and when it is worth to ask again.
+func failMissing(w http.ResponseWriter, r *refusal) {
+	if next := r.missing.NextRetryAt; !next.IsZero() {
+		seconds := max(time.Until(next)/time.Second+1, 1)
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
+	}
+	problem.WriteDetails(w, r.status, struct {
+		problem.Details
+		Missing *Failed `json:"missing"`
+	}{problem.New(r.status, r.text), r.missing})
+}
+
+// done says what was wrong, if anything. A name that nobody read is, and so is a
+// second value: they would be filters that do not filter.
 func (q *question) done() error {
-	for name := range q.values {
-		if !slices.Contains(q.known, name) {
-			q.fail("there is no parameter %q; there are %s", name, strings.Join(q.known, ", "))
+	for _, name := range slices.Sorted(maps.Keys(q.values)) {
+		switch {
+		case len(q.values[name]) > 1:
+			q.fail("%.40s is given %d times", name, len(q.values[name]))
+		case !slices.Contains(q.known, name):
+			q.fail("there is no parameter %.40q%s", name, q.others())
 		}
 	}
 	return q.err
+}
+
+// others names the parameters that there are.
+func (q *question) others() string {
+	if len(q.known) == 0 {
+		return ": this takes none"
+	}
+	return "; there are " + strings.Join(q.known, ", ")
 }
 
 func (q *question) fail(format string, args ...any) {
@@ -134,16 +177,23 @@ func fixed[T ~[20]byte | ~[32]byte](q *question, name, text string) *T {
 	if text == "" {
 		return nil
 	}
-	v := new(T)
+	v, ok := parseFixed[T](text)
+	if !ok {
+		q.fail("%s must be 0x and %d hex digits", name, 2*len(v))
+	}
+	return &v
+}
+
+// parseFixed reads hex of known length, with or without 0x.
+func parseFixed[T ~[20]byte | ~[32]byte](text string) (v T, ok bool) {
 	b, err := hex.DecodeString(strings.TrimPrefix(text, "0x"))
-	if err != nil || len(b) != len(*v) {
-		q.fail("%s must be 0x and %d hex digits", name, 2*len(*v))
-		return v
+	if err != nil || len(b) != len(v) {
+		return v, false
 	}
 	for i := range b {
-		(*v)[i] = b[i]
+		v[i] = b[i]
 	}
-	return v
+	return v, true
 }
 
 // pathAddress reads the address in the path.
@@ -152,6 +202,14 @@ func (q *question) pathAddress() common.Address {
 		return *a
 	}
 	return common.Address{}
+}
+
+// pathHash reads the hash in the path.
+func (q *question) pathHash() common.Hash {
+	if a := fixed[common.Hash](q, "the hash", q.path("hash")); a != nil {
+		return *a
+	}
+	return common.Hash{}
 }
 
 // rows reads the parameters of every list: limit and cursor, and the range of

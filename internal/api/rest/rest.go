@@ -3,9 +3,14 @@
 package rest
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"io"
 	"net/http"
+	"time"
 
 	"gapless/internal/api/problem"
 	"gapless/internal/store"
@@ -31,7 +36,9 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/v1/status", h.status)
 	for route, look := range map[string]func(context.Context, *question) (any, error){
 		"blocks":              h.blocks,
+		"blocks/{block}":      h.block,
 		"transactions":        h.transactions,
+		"transactions/{hash}": h.transaction,
 		"logs":                h.logs,
 		"transfers":           h.transfers,
 		"addresses/{address}": h.address,
@@ -77,12 +84,31 @@ func (h *Handler) status(w http.ResponseWriter, r *http.Request) {
 	write(w, http.StatusOK, s)
 }
 
-// write answers with JSON.
+// write answers with JSON that is of this moment.
 func write(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
+	_ = encoder(w).Encode(v) // the client's loss
+}
+
+// writeTagged answers with JSON that a client may keep, if it asks each time
+// whether it still holds: any block may be replaced by a reorg.
+func writeTagged(w http.ResponseWriter, r *http.Request, v any) {
+	var body bytes.Buffer
+	if err := encoder(&body).Encode(v); err != nil {
+		problem.Write(w, http.StatusInternalServerError, "%s", err)
+		return
+	}
+	hash := sha256.Sum256(body.Bytes())
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header().Set("ETag", fmt.Sprintf(`"%x"`, hash[:16]))
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body.Bytes())) // knows If-None-Match
+}
+
+func encoder(w io.Writer) *json.Encoder {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v) // the client's loss
+	return e
 }

@@ -26,7 +26,7 @@ type Transaction struct {
 	Status     *uint64         `json:"status"`                        // 1, 0, or null before Byzantium
 	Selector   hexutil.Bytes   `json:"selector"`                      // first bytes of the input
 	InputBytes int             `json:"input_bytes"`
-	Logs       int             `json:"logs"`
+	Logs       int             `json:"log_count"`
 }
 
 func newTransaction(t *store.TransactionSummary) Transaction {
