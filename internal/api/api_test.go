@@ -43,7 +43,10 @@ type fixture struct {
 	reloads  int
 }
 
-func newFixture(t *testing.T) *fixture {
+func newFixture(t *testing.T) *fixture { return newFixtureAt(t, "127.0.0.1:8600") }
+
+// newFixtureAt serves as if it listened elsewhere, and had more names.
+func newFixtureAt(t *testing.T, listen string, names ...string) *fixture {
 	t.Helper()
 	c := recording()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "chain.db"))
@@ -70,7 +73,7 @@ func newFixture(t *testing.T) *fixture {
 	t.Cleanup(calls.Close)
 	f.server = api.NewServer(api.Routes{
 		REST: h, Calls: calls, Pages: pages.New(h, pages.Labels{}, pages.NewSignatures()), Metrics: prometheus.NewRegistry(),
-	}, "127.0.0.1:8600")
+	}, listen, names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()

@@ -40,7 +40,7 @@ func (s *service) openPage() (*page, error) {
 		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
 	}
 	calls := jsonrpc.New(s.callOptions())
-	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: shown, Metrics: s.registry}, s.listen)
+	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: shown, Metrics: s.registry}, s.listen, s.hosts...)
 	p := &page{server: server, calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { p.ended <- p.server.Serve(listener) }()
 	return p, nil

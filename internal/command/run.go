@@ -52,6 +52,8 @@ usage: gapless run [flags]
                         not end its transaction; 0 for no limit (1GB)
   --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
                         (127.0.0.1:8600)
+  --host NAME           by what name else HTTP is reached, for example through a reverse proxy;
+                        more than once
   --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
                         the node; only reads of a closed list
   --abi DIR             contracts' ABIs, for the pages: Foundry's out, Hardhat's artifacts; more
@@ -80,6 +82,7 @@ type runFlags struct {
 	minFree       string
 	walLimit      string
 	listen        string
+	hosts         []string
 	proxy         bool
 	abis          []string
 	labels        string
@@ -102,6 +105,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.minFree, "min-free", "256MB", "")
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
+	flags.StringArrayVar(&f.hosts, "host", nil, "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
 	flags.StringArrayVar(&f.abis, "abi", nil, "")
 	flags.StringVar(&f.labels, "labels", "", "")
@@ -129,7 +133,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
+	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
 		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err

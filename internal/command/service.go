@@ -37,6 +37,7 @@ type options struct {
 	keep          uint64 // blocks up to the head that stay; 0 for all
 	backoff       gapfill.Backoff
 	listen        string   // host:port; empty for no HTTP
+	hosts         []string // names by which HTTP is reached, beside that
 	proxy         bool     // pass calls that need the state to the node
 	onReset       string   // rotate or stop; empty for what suits the nodes
 	minFree       int64    // bytes that stay free on the disk
