@@ -34,7 +34,7 @@ var recording = testdata.Recording
 
 // A fixture is a served file of the recorded chain.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	store    *store.Store
 	url      string
 	server   *http.Server
@@ -43,10 +43,10 @@ type fixture struct {
 	reloads  int
 }
 
-func newFixture(t *testing.T) *fixture { return newFixtureAt(t, "127.0.0.1:8600") }
+func newFixture(t testing.TB) *fixture { return newFixtureAt(t, "127.0.0.1:8600") }
 
 // newFixtureAt serves as if it listened elsewhere, and had more names.
-func newFixtureAt(t *testing.T, listen string, names ...string) *fixture {
+func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 	t.Helper()
 	c := recording()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "chain.db"))
@@ -92,29 +92,35 @@ func (f *fixture) commit(last uint64, missing ...uint64) {
 	var anchors []store.Anchor
 	var entries []store.Entry
 	for number := next; number <= last; number++ {
-		raw := f.chain.Block(number)
-		e := store.Entry{}
 		if len(missing) > 0 && missing[0] == number {
 			missing = missing[1:]
-			e.Failure = chain.Failed(number, errors.New("lost"), 3, time.Unix(1e9, 0))
-			e.Failure.NextAt = time.Unix(2e9, 0)
-		} else {
-			b, err := chain.DecodeBlock(raw.Block)
-			if err == nil {
-				err = errors.Join(b.DecodeReceipts(raw.Receipts), b.DecodeUncles(raw.Uncles))
-			}
-			if err != nil {
-				f.t.Fatal(err)
-			}
-			chain.Verify(b, chain.AllChecks)
-			e.Block = b
-			anchors = append(anchors, store.Anchor{Number: number, Hash: b.Hash})
+			failure := chain.Failed(number, errors.New("lost"), 3, time.Unix(1e9, 0))
+			failure.NextAt = time.Unix(2e9, 0)
+			entries = append(entries, store.Entry{Failure: failure})
+			continue
 		}
+		e := f.entry(number)
+		anchors = append(anchors, store.Anchor{Number: number, Hash: e.Block.Hash})
 		entries = append(entries, e)
 	}
 	if err := f.store.Commit(f.t.Context(), entries, anchors...); err != nil {
 		f.t.Fatal(err)
 	}
+}
+
+// entry is a block of the recording.
+func (f *fixture) entry(number uint64) store.Entry {
+	f.t.Helper()
+	raw := f.chain.Block(number)
+	b, err := chain.DecodeBlock(raw.Block)
+	if err == nil {
+		err = errors.Join(b.DecodeReceipts(raw.Receipts), b.DecodeUncles(raw.Uncles))
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	chain.Verify(b, chain.AllChecks)
+	return store.Entry{Block: b}
 }
 
 // do makes a request; headers are name, value, ….
@@ -139,7 +145,7 @@ func (f *fixture) do(method, path, body string, headers ...string) *http.Respons
 }
 
 // read decodes an answer.
-func read[T any](t *testing.T, answer *http.Response) (v T) {
+func read[T any](t testing.TB, answer *http.Response) (v T) {
 	t.Helper()
 	if err := json.NewDecoder(answer.Body).Decode(&v); err != nil {
 		t.Fatal(err)

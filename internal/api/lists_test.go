@@ -67,7 +67,7 @@ func (f *fixture) golden(name string, paths ...string) {
 	}
 }
 
-func indented(t *testing.T, body []byte) string {
+func indented(t testing.TB, body []byte) string {
 	t.Helper()
 	var v any
 	if err := json.Unmarshal(body, &v); err != nil {
@@ -119,7 +119,7 @@ func TestCursors(t *testing.T) {
 }
 
 // compare takes a list in small pages and in one.
-func compare[T any](t *testing.T, f *fixture, list string, least int) {
+func compare[T any](t testing.TB, f *fixture, list string, least int) {
 	t.Helper()
 	whole := read[rest.Page[T]](t, f.do("GET", "/api/v1/"+list+"?limit=1000", ""))
 	small := walk[T](f, "/api/v1/"+list+"?limit=3")

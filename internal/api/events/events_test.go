@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"bufio"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -13,10 +14,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api"
 	"gapless/internal/api/pages"
+	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
@@ -247,4 +250,100 @@ func TestClientsComeAndGo(t *testing.T) {
 			synctest.Wait()
 		}
 	})
+}
+
+// Past the most that can listen, a client is told to come back, in the form of
+// RFC 9457; it finds a place once another has gone.
+func TestTooManyClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const most = 1000
+		s := serve(t)
+		ask := func() (net.Conn, *http.Response) {
+			t.Helper()
+			client, r := s.listen("")
+			answer, err := http.ReadResponse(r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return client, answer
+		}
+		var first net.Conn
+		for i := range most {
+			client, answer := ask()
+			if answer.StatusCode != http.StatusOK {
+				t.Fatalf("client %d: %s", i, answer.Status)
+			}
+			if first == nil {
+				first = client
+			}
+		}
+		_, answer := ask()
+		var p problem.Details
+		if err := json.NewDecoder(answer.Body).Decode(&p); err != nil || answer.StatusCode != 503 || p.Status != 503 ||
+			answer.Header.Get("Content-Type") != "application/problem+json" || answer.Header.Get("Retry-After") == "" {
+			t.Errorf("%s %v %+v %v", answer.Status, answer.Header, p, err)
+		}
+		if err := first.Close(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if _, answer := ask(); answer.StatusCode != http.StatusOK {
+			t.Errorf("after one has gone: %s", answer.Status)
+		}
+	})
+}
+
+// However many listen, and from wherever they resume, each is told everything
+// once and in order; so they are across a rotation, from its reset on.
+func TestManyClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const events = 4500 // more than is kept for all
+		s := serve(t)
+		s.fail(events, 1)
+		var streams []func() []string
+		var from []int
+		for i := range 60 {
+			seq := i * 75
+			_, r := s.listen(s.id(seq))
+			all, _ := lines(r)
+			streams, from = append(streams, all), append(from, seq)
+		}
+		for range 20 {
+			s.fail(3, 1)
+		}
+		old := make([]string, 0, events+60)
+		for seq := 1; seq <= events+60; seq++ {
+			old = append(old, "id: "+s.id(seq))
+		}
+		s.rotate()
+		s.fail(2, 1)
+		fresh := []string{"id: " + s.id(1), "id: " + s.id(2), "id: " + s.id(3)} // a reset and two that failed
+		for i, all := range streams {
+			var got []string
+			for _, line := range all() {
+				if strings.HasPrefix(line, "id: ") {
+					got = append(got, line)
+				}
+			}
+			if diff := cmp.Diff(append(slices.Clone(old[from[i]:]), fresh...), got); diff != "" {
+				t.Fatalf("from %d on (-want +got)\n%s", from[i], diff)
+			}
+		}
+	})
+}
+
+// rotate puts the file aside, after all who listen have heard what it has.
+func (s *served) rotate() {
+	s.t.Helper()
+	synctest.Wait()
+	before, err := s.store.Identity(s.t.Context())
+	if err == nil {
+		_, err = s.store.Rotate(s.t.Context())
+	}
+	if err == nil {
+		err = s.store.Identify(s.t.Context(), store.Identity{ChainID: before.ChainID, Genesis: before.Genesis})
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
 }
