@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,33 +37,56 @@ func (v *View) Logs(ctx context.Context, q *LogQuery, fn func(*FoundLog) error) 
 		return err
 	}
 	query, args := q.compile(indexed)
-	rows, err := v.s.conn.QueryContext(ctx, query, args...)
-	if err != nil {
-		return explain(err)
-	}
-	defer rows.Close()
-	var row logRow
-	var hash common.Hash
 	header := new(chain.Header)
-	var blockHash common.Hash
-	var timestamp uint64
-	at := append(places(logColumns(&row)), fixed(hash[:]), fixed(blockHash[:]), integer{&timestamp})
-	for rows.Next() {
-		row = logRow{}
-		if err := rows.Scan(at...); err != nil {
-			return explain(err)
-		}
-		if number := row.id >> positionBits; header.Hash != blockHash || header.Number != number {
-			header = &chain.Header{Hash: blockHash, Number: number, Timestamp: timestamp}
-		}
-		found := &FoundLog{row.log(), chain.LogPlace{
-			Block: header, TransactionHash: hash, Transaction: int(row.transaction), Log: int(row.id & (1<<positionBits - 1)),
-		}}
-		if err := fn(found); err != nil {
+	var row foundRow
+	return v.stream(ctx, query, args, row.places(), func() error {
+		blockHash, transactionHash, err := row.unpack()
+		if err != nil {
 			return err
 		}
+		if number := row.id >> positionBits; header.Hash != blockHash || header.Number != number {
+			header = &chain.Header{Hash: blockHash, Number: number, Timestamp: row.timestamp}
+		}
+		found := &FoundLog{row.log, chain.LogPlace{
+			Block: header, TransactionHash: transactionHash, Transaction: int(row.transaction), Log: int(row.id & (1<<positionBits - 1)),
+		}}
+		row.log = chain.Log{}
+		return fn(found)
+	})
+}
+
+// A foundRow is a row of a query for logs. To fetch a column takes longer than
+// to join it to another, so that those of fixed length are fetched as one.
+type foundRow struct {
+	id, transaction, timestamp uint64
+	log                        chain.Log
+	packed                     []byte // the two hashes, the address, the topics
+}
+
+const foundColumns = `l.id, l.transaction_index, l.data, l.shape, l.extra, b.timestamp,
+	CAST(b.hash || t.hash || l.address || IFNULL(l.topic0, '') || IFNULL(l.topic1, '') || IFNULL(l.topic2, '') || IFNULL(l.topic3, '') AS BLOB)`
+
+func (r *foundRow) places() []sql.Scanner {
+	return []sql.Scanner{
+		integer{&r.id}, integer{&r.transaction}, blob{&r.log.Data}, integer{&r.log.Shape}, text{&r.log.Extra}, integer{&r.timestamp}, blob{&r.packed},
 	}
-	return explain(rows.Err())
+}
+
+// unpack takes apart what was fetched as one.
+func (r *foundRow) unpack() (block, transaction common.Hash, err error) {
+	const fixed = 2*common.HashLength + common.AddressLength
+	topics := len(r.packed) - fixed
+	if topics < 0 || topics%common.HashLength != 0 {
+		return block, transaction, fmt.Errorf("log %d of block %d has parts of wrong length", r.id&(1<<positionBits-1), r.id>>positionBits)
+	}
+	rest := r.packed[copy(block[:], r.packed):]
+	rest = rest[copy(transaction[:], rest):]
+	rest = rest[copy(r.log.Address[:], rest):]
+	r.log.Topics = make([]common.Hash, topics/common.HashLength)
+	for i := range r.log.Topics {
+		rest = rest[copy(r.log.Topics[i][:], rest):]
+	}
+	return block, transaction, nil
 }
 
 // compile makes SQL of the query. Which index serves is said, as SQLite has no
@@ -71,11 +95,7 @@ func (v *View) Logs(ctx context.Context, q *LogQuery, fn func(*FoundLog) error) 
 // the range is read from one end to the other.
 func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 	var s strings.Builder
-	var columns []string
-	for _, c := range logColumns(new(logRow)) {
-		columns = append(columns, "l."+c.name)
-	}
-	fmt.Fprintf(&s, "SELECT %s, t.hash, b.hash, b.timestamp FROM logs AS l %s", strings.Join(columns, ", "), q.index(indexed))
+	fmt.Fprintf(&s, "SELECT %s FROM logs AS l %s", foundColumns, q.index(indexed))
 	fmt.Fprintf(&s, ` CROSS JOIN transactions AS t ON t.id = (l.id >> %d << %[1]d | l.transaction_index)
 		CROSS JOIN blocks AS b ON b.number = l.id >> %[1]d WHERE l.id BETWEEN ? AND ?`, positionBits)
 	args = append(args, firstID(q.First), lastID(min(q.Last, mostNumber)))
