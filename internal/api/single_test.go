@@ -42,7 +42,7 @@ func TestSingle(t *testing.T) {
 }
 
 // hashesIn are the transactions in a node's block.
-func hashesIn(t *testing.T, block json.RawMessage) (number string, hashes []common.Hash) {
+func hashesIn(t testing.TB, block json.RawMessage) (number string, hashes []common.Hash) {
 	t.Helper()
 	var b struct {
 		Number       string
