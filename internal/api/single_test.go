@@ -148,3 +148,28 @@ func TestTags(t *testing.T) {
 		t.Errorf("a problem may be kept: %v", refused.Header)
 	}
 }
+
+// While the indexes are made that come last, what needs them is a problem that
+// passes; the rest is answered.
+func TestUnindexed(t *testing.T) {
+	f := newFixture(t)
+	if err := f.store.PostponeIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(20)
+	const of = "=0x7000000000000000000000000000000000000001"
+	for path, want := range map[string]int{
+		"blocks": 200, "blocks/5": 200, "transactions": 200, "logs?from=5": 200, "transfers?to=9": 200,
+		"tokens": 503, "addresses/0x7000000000000000000000000000000000000001": 503, "transactions?address" + of: 503,
+		"logs?address" + of: 503, "transfers?token" + of: 503, "transfers?address" + of: 503,
+	} {
+		answer := f.do("GET", "/api/v1/"+path, "")
+		if answer.StatusCode != want {
+			t.Errorf("%s: %s", path, answer.Status)
+		} else if want == 503 {
+			if p := read[problem.Details](t, answer); !strings.Contains(p.Detail, "once its first sync is done") {
+				t.Errorf("%s: %+v", path, p)
+			}
+		}
+	}
+}

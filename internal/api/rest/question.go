@@ -81,7 +81,7 @@ func fail(w http.ResponseWriter, ctx context.Context, err error) {
 		failMissing(w, refused)
 	case errors.As(err, &refused):
 		problem.Write(w, refused.status, "%s", refused.text)
-	case errors.Is(err, store.ErrNoChain):
+	case errors.Is(err, store.ErrNoChain), errors.Is(err, store.ErrUnindexed):
 		problem.Write(w, http.StatusServiceUnavailable, "%s", err)
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		problem.Write(w, http.StatusServiceUnavailable, "this took longer than %s: ask for fewer blocks or rows", answerTime)
