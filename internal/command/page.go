@@ -75,11 +75,14 @@ func clientName() string {
 func (s *service) newPages(h *rest.Handler) (*pages.Handler, error) {
 	known, labels := pages.NewSignatures(), pages.Labels{}
 	for _, dir := range s.abis {
-		n, err := known.ReadABIs(dir)
+		found, err := known.ReadABIs(dir)
 		if err != nil {
 			return nil, usagef("--abi: %w\nname a folder such as Foundry's out or Hardhat's artifacts", err)
 		}
-		s.log.Debug("ABIs read", "dir", dir, "contracts", n)
+		s.log.Debug("ABIs read", "dir", dir, "contracts", found.Contracts)
+		if n := len(found.Skipped); n > 0 {
+			s.log.Warn("parts of ABIs skipped", "parts", n, "err", found.Skipped[0])
+		}
 	}
 	if s.labels == "" {
 		return pages.New(h, labels, known), nil
