@@ -72,7 +72,7 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)
 	f.server = api.NewServer(api.Routes{
-		REST: h, Calls: calls, Pages: pages.New(h, pages.Labels{}, pages.NewSignatures()), Metrics: prometheus.NewRegistry(),
+		REST: h, Calls: calls, Pages: pages.New(h, pages.Labels{}, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry(),
 	}, listen, names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
@@ -446,7 +446,7 @@ func TestEventsBeforeChain(t *testing.T) {
 	}
 	defer s.Close()
 	h := &rest.Handler{Store: s}
-	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures()), Metrics: prometheus.NewRegistry()}, "")
+	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "")
 	w := httptest.NewRecorder()
 	server.Handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), "GET", "/api/v1/events", nil))
 	if w.Code != 503 {

@@ -84,8 +84,12 @@ func (s *service) newPages(h *rest.Handler) (*pages.Handler, error) {
 			s.log.Warn("parts of ABIs skipped", "parts", n, "err", found.Skipped[0])
 		}
 	}
+	var n pages.Node
+	if s.proxy {
+		n = s.node
+	}
 	if s.labels == "" {
-		return pages.New(h, labels, known), nil
+		return pages.New(h, labels, known, n), nil
 	}
 	f, err := os.Open(s.labels)
 	if err != nil {
@@ -95,7 +99,7 @@ func (s *service) newPages(h *rest.Handler) (*pages.Handler, error) {
 	if labels, err = pages.ReadLabels(f); err != nil {
 		return nil, usagef("--labels: %s: %w\nevery line is an address and its name", s.labels, err)
 	}
-	return pages.New(h, labels, known), nil
+	return pages.New(h, labels, known, n), nil
 }
 
 // reachable is how this machine reaches a listener, which may listen on all of

@@ -46,7 +46,7 @@ func serve(t *testing.T) *served {
 	}
 	s := &served{t: t, store: st, conns: make(chan net.Conn), quit: make(chan struct{})}
 	h := &rest.Handler{Store: st}
-	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures()), Metrics: prometheus.NewRegistry()}, "")
+	server := api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "")
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

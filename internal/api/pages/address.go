@@ -14,10 +14,13 @@ type addressView struct {
 	Address      common.Address
 	Created      *store.TransactionSummary // nil if no stored transaction created it
 	Token        *store.Token              // nil if it has logged no transfers
+	Named        *tokenName                // what the token says of itself; nil if that is not known
+	Asked        bool                      // a node is asked
+	Account      *account                  // nil if it did not tell
 	Tab          string                    // transactions, transfers or logs
 	Tabs         []tab
 	Transactions *listing[store.TransactionSummary]
-	Transfers    *listing[store.TransferSummary]
+	Transfers    *listing[transferRow]
 	Logs         *listing[store.LogSummary]
 }
 
@@ -44,7 +47,25 @@ func (h *Handler) address(r *http.Request) (view, error) {
 		v.Tab = "transactions"
 	}
 	v.Tabs = tabs(r, v.Tab, "transactions", "transfers", "logs")
+	if err := h.addressState(r, &v); err != nil {
+		return view{}, err
+	}
 	return view{template: "address.html", title: "Address " + short(hexAddress(a)), content: &v}, h.addressList(r, &v)
+}
+
+// addressState asks the node.
+func (h *Handler) addressState(r *http.Request, v *addressView) error {
+	_, next, err := h.bounds(r.Context())
+	if err != nil {
+		return err
+	}
+	ctx, cancel := within(r.Context())
+	defer cancel()
+	v.Asked, v.Account = h.state != nil, h.state.account(ctx, v.Address, next)
+	if v.Token != nil {
+		v.Named = h.nameToken(ctx, v.Token)
+	}
+	return nil
 }
 
 // addressList looks up the list that is shown.
@@ -54,7 +75,8 @@ func (h *Handler) addressList(r *http.Request, v *addressView) error {
 		l, err := paged(r, func(which store.Range) ([]store.TransferSummary, error) {
 			return h.store().TransferSummaries(r.Context(), nil, &v.Address, which)
 		}, transferPosition)
-		v.Transfers = &l
+		named := h.nameTransfers(r.Context(), l)
+		v.Transfers = &named
 		return err
 	case "logs":
 		l, err := paged(r, func(which store.Range) ([]store.LogSummary, error) {
@@ -77,4 +99,21 @@ func tabs(r *http.Request, shown string, names ...string) []tab {
 		all[i] = tab{Name: name, To: r.URL.Path + "?show=" + name, Shown: name == shown}
 	}
 	return all
+}
+
+// code gives all of an address's code as hex, as the node tells it.
+func (h *Handler) code(w http.ResponseWriter, r *http.Request) {
+	a, ok := parseAddress(r.PathValue("address"))
+	if !ok || h.state == nil {
+		http.Error(w, "the index holds no code: gapless run --proxy asks the node", http.StatusNotFound)
+		return
+	}
+	ctx, cancel := within(r.Context())
+	defer cancel()
+	content, err := h.state.code(ctx, a)
+	if err != nil {
+		http.Error(w, "the node did not tell", http.StatusBadGateway)
+		return
+	}
+	writeText(w, content)
 }

@@ -71,6 +71,8 @@ type coverageMap struct {
 	Parts                   int
 	Runs                    []run
 	Stored, Missing, Ahead  uint64
+	Skipped                 uint64 // of Missing
+	Mixed                   bool   // a run has stored blocks beside missing ones
 	Out, Left, Right, Whole string // URLs of other ranges; empty where there is none
 }
 
@@ -130,6 +132,7 @@ func (m *coverageMap) add(i int, p store.CoveragePart) {
 	size := p.Last - p.First + 1
 	m.Stored, m.Missing, m.Ahead = m.Stored+p.Stored, m.Missing+p.Missing, m.Ahead+size-p.Stored-p.Missing
 	state := stateOf(p, size)
+	m.Skipped, m.Mixed = m.Skipped+p.Skipped, m.Mixed || state == "part"
 	if n := len(m.Runs); n > 0 && m.Runs[n-1].State == state && m.Width > 1 && m.Runs[n-1].Width < longestRun {
 		last := &m.Runs[n-1]
 		last.Last, last.Width, last.Missing = p.Last, last.Width+1, last.Missing+p.Missing

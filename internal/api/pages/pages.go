@@ -30,13 +30,15 @@ type Handler struct {
 	rest       *rest.Handler
 	labels     Labels
 	signatures *Signatures
+	state      *state                        // nil without a node
 	sets       map[string]*template.Template // one for each view
 }
 
 // New makes a handler. What it reads, tells and changes is h's; labels are names
-// of addresses, and known are the functions and events that have a name.
-func New(h *rest.Handler, labels Labels, known *Signatures) *Handler {
-	return &Handler{rest: h, labels: labels, signatures: known, sets: parse(labels, known)}
+// of addresses, and known are the functions and events that have a name. n tells
+// of the chain's state; without it, nil, nothing is said of that.
+func New(h *rest.Handler, labels Labels, known *Signatures, n Node) *Handler {
+	return &Handler{rest: h, labels: labels, signatures: known, state: newState(n), sets: parse(labels, known)}
 }
 
 //go:embed templates static
@@ -66,6 +68,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.Handle("GET /static/", http.HandlerFunc(static))
 	mux.HandleFunc("GET /tx/{hash}/input", h.input)
 	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
+	mux.HandleFunc("GET /address/{address}/code", h.code)
 	mux.HandleFunc("GET /login", h.login)
 	mux.Handle("POST /missing/retry", h.withCookie(h.retry))
 	mux.Handle("POST /missing/skip", h.withCookie(h.skip))
@@ -118,9 +121,14 @@ func badRequest(format string, args ...any) error {
 	return &notice{status: http.StatusBadRequest, Title: "This can't be read", Text: fmt.Sprintf(format, args...)}
 }
 
+// longestView is for how long a page may read the file.
+const longestView = 10 * time.Second
+
 // show makes a view and draws it.
 func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.Request) (view, error)) {
-	v, err := make(r)
+	ctx, cancel := context.WithTimeout(r.Context(), longestView)
+	defer cancel()
+	v, err := make(r.WithContext(ctx))
 	status := http.StatusOK
 	var to redirect
 	var told *notice
@@ -133,6 +141,9 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 	case errors.Is(err, store.ErrNoChain):
 		status = http.StatusServiceUnavailable
 		told = &notice{Title: "Nothing is indexed yet", Text: "No node has told its chain since this file was made. This page fills as soon as one does."}
+	case errors.Is(err, context.DeadlineExceeded):
+		status = http.StatusServiceUnavailable
+		told = &notice{Title: "That took too long", Text: "The file could not be read in time. Try again, or ask for less."}
 	case err != nil:
 		status = http.StatusInternalServerError
 		told = &notice{Title: "That went wrong", Text: plain(err.Error())}

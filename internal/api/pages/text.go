@@ -26,6 +26,8 @@ var functions = template.FuncMap{
 	"percent":   percent,
 	"bytes":     byteCount,
 	"plain":     plain,
+	"brief":     brief,
+	"amount":    amount,
 	"when":      when,
 	"moment":    func(t time.Time) template.HTML { return when(uint64(max(t.Unix(), 0))) },
 	"plural":    plural,
@@ -129,6 +131,23 @@ func when(seconds uint64) template.HTML {
 	t := time.Unix(int64(seconds), 0).UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-unix="%d">%s</time>`,
 		t.Format(time.RFC3339), seconds, t.Format("2006-01-02 15:04:05 UTC")))
+}
+
+// mostBrief is how much foreign text is shown in a cell of a table.
+const mostBrief = 32
+
+// brief is plain text for a small place. All of it is to be had beside.
+func brief(text string) string { return cut(plain(text), mostBrief) }
+
+// cut shortens a text to so many characters.
+func cut(text string, most int) string {
+	n := 0
+	for i := range text {
+		if n++; n > most {
+			return text[:i] + "…"
+		}
+	}
+	return text
 }
 
 // mostText is how much foreign text is shown, in characters.

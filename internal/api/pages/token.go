@@ -15,7 +15,8 @@ func hexAddress(a common.Address) string { return hexutil.Encode(a[:]) }
 // A tokenView is a token with its transfers.
 type tokenView struct {
 	Token     *store.Token
-	Transfers listing[store.TransferSummary]
+	Named     *tokenName // nil if what it says of itself is not known
+	Transfers listing[transferRow]
 }
 
 func (h *Handler) token(r *http.Request) (view, error) {
@@ -30,16 +31,17 @@ func (h *Handler) token(r *http.Request) (view, error) {
 	if err != nil {
 		return view{}, err
 	}
-	v := tokenView{Token: t}
-	v.Transfers, err = paged(r, func(which store.Range) ([]store.TransferSummary, error) {
+	v := tokenView{Token: t, Named: h.nameToken(r.Context(), t)}
+	transfers, err := paged(r, func(which store.Range) ([]store.TransferSummary, error) {
 		return h.store().TransferSummaries(r.Context(), &a, nil, which)
 	}, transferPosition)
+	v.Transfers = h.nameTransfers(r.Context(), transfers)
 	return view{template: "token.html", title: "Token " + short(hexAddress(a)), content: &v}, err
 }
 
 // A tokensView is some of the tokens, in order of address.
 type tokensView struct {
-	Rows      []store.Token
+	Rows      []tokenRow
 	Next, Top string
 }
 
@@ -58,6 +60,13 @@ func (h *Handler) tokens(r *http.Request) (view, error) {
 		rows = rows[:rowsShown]
 		v.Next = with(r, "after", hexAddress(rows[rowsShown-1].Address))
 	}
-	v.Rows = rows
+	standards := make(map[common.Address]int)
+	for _, t := range rows {
+		standards[t.Address] = t.Standard
+	}
+	named := h.state.tokenNames(r.Context(), standards)
+	for _, t := range rows {
+		v.Rows = append(v.Rows, tokenRow{t, named[t.Address]})
+	}
 	return view{template: "tokens.html", title: "Tokens", content: &v}, err
 }

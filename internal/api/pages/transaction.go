@@ -29,6 +29,7 @@ type transactionView struct {
 	Logs          []logView
 	MoreLogs      int // that are not shown
 	Transfers     []transferView
+	MoreTransfers int
 	InputBytes    int
 	InputStart    []byte // what is shown of the input
 }
@@ -44,6 +45,7 @@ type logView struct {
 type transferView struct {
 	chain.Transfer
 	LogIndex int
+	Named    *tokenName // nil if what the token says of itself is not known
 }
 
 func (h *Handler) transaction(r *http.Request) (view, error) {
@@ -72,6 +74,7 @@ func (h *Handler) transaction(r *http.Request) (view, error) {
 		InputBytes: len(found.Input), InputStart: found.Input[:min(len(found.Input), inputShown)],
 	}
 	v.read(h.signatures, found.FirstLog)
+	v.Transfers, v.MoreTransfers = h.transferViews(r.Context(), found.Receipt.Logs, found.FirstLog)
 	return view{
 		template: "transaction.html", title: "Transaction " + short(hash.Hex()), content: &v, of: blocks[0].Hash.Hex(),
 	}, nil
@@ -103,11 +106,6 @@ func (v *transactionView) read(known *Signatures, firstLog int) {
 		v.Logs = append(v.Logs, logView{
 			Log: log, Index: firstLog + i, Event: known.event(log), DataStart: log.Data[:min(len(log.Data), dataShown)],
 		})
-		for _, t := range log.Transfers() {
-			if len(v.Transfers) < logsShown {
-				v.Transfers = append(v.Transfers, transferView{t, firstLog + i})
-			}
-		}
 	}
 }
 
@@ -198,6 +196,11 @@ func (h *Handler) text(w http.ResponseWriter, r *http.Request, part func(*store.
 		http.Error(w, "there is no such log", http.StatusNotFound)
 		return
 	}
+	writeText(w, content)
+}
+
+// writeText answers with bytes as hex in plain text.
+func writeText(w http.ResponseWriter, content []byte) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
 	_, _ = w.Write([]byte(hexutil.Encode(content))) // the client's loss
