@@ -24,6 +24,11 @@ type addressView struct {
 	Logs         *listing[store.LogSummary]
 }
 
+// IsContract reports whether there is reason to believe that it has code.
+func (v *addressView) IsContract() bool {
+	return v.Created != nil || v.Token != nil || (v.Account != nil && v.Account.Code > 0 && v.Account.Delegate == nil)
+}
+
 // A tab leads to one of several lists.
 type tab struct {
 	Name, To string

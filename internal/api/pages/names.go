@@ -2,6 +2,8 @@ package pages
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/holiman/uint256"
@@ -41,13 +43,21 @@ func (h *Handler) nameToken(ctx context.Context, t *store.Token) *tokenName {
 	return h.state.tokenNames(ctx, map[common.Address]int{t.Address: t.Standard})[t.Address]
 }
 
+// mostAmount is how long an amount in a table may be, in characters.
+const mostAmount = 30
+
 // amount writes an amount of a token in its own units where those are known,
-// else in the smallest.
+// else in the smallest. One that is too long for a table is rounded.
 func amount(v uint256.Int, of *tokenName) string {
-	if of == nil || of.Decimals == nil {
-		return thousands(v.Dec())
+	decimals := 0
+	if of != nil && of.Decimals != nil {
+		decimals = *of.Decimals
 	}
-	return units(&v, *of.Decimals)
+	text := units(&v, decimals)
+	if len(text) > mostAmount {
+		return fmt.Sprintf("≈ %.4g", v.Float64()/math.Pow10(decimals))
+	}
+	return text
 }
 
 // transferViews are the transfers of a transaction's logs.

@@ -30,6 +30,7 @@ var functions = template.FuncMap{
 	"amount":    amount,
 	"when":      when,
 	"moment":    func(t time.Time) template.HTML { return when(uint64(max(t.Unix(), 0))) },
+	"due":       due,
 	"plural":    plural,
 	"gweiEther": func(gwei uint64) string { return units(uint256.NewInt(gwei), 9) },
 	"deref":     func(v *uint64) uint64 { return *v },
@@ -131,6 +132,11 @@ func when(seconds uint64) template.HTML {
 	t := time.Unix(int64(seconds), 0).UTC()
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" data-unix="%d">%s</time>`,
 		t.Format(time.RFC3339), seconds, t.Format("2006-01-02 15:04:05 UTC")))
+}
+
+// due writes a moment at which something is to be done, unix seconds.
+func due(t time.Time) template.HTML {
+	return template.HTML(strings.Replace(string(when(uint64(max(t.Unix(), 0)))), "<time", "<time data-due", 1))
 }
 
 // mostBrief is how much foreign text is shown in a cell of a table.

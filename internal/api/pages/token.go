@@ -42,11 +42,12 @@ func (h *Handler) token(r *http.Request) (view, error) {
 // A tokensView is some of the tokens, in order of address.
 type tokensView struct {
 	Rows      []tokenRow
+	Asked     bool // a node is asked for names
 	Next, Top string
 }
 
 func (h *Handler) tokens(r *http.Request) (view, error) {
-	var v tokensView
+	v := tokensView{Asked: h.state != nil}
 	var after *common.Address
 	if text := r.URL.Query().Get("after"); text != "" {
 		a, ok := parseAddress(text)

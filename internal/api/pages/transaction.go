@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -15,7 +16,7 @@ import (
 
 const (
 	inputShown = 1024 // bytes of a transaction's input on its page
-	logsShown  = 100  // on its page, and as many transfers
+	logsShown  = 50   // on its page, and as many transfers
 	dataShown  = 512  // bytes of a log's data
 )
 
@@ -27,7 +28,9 @@ type transactionView struct {
 	Confirmations uint64
 	Call          *call // what the input says; nil if nothing known has its selector
 	Logs          []logView
-	MoreLogs      int // that are not shown
+	FirstShown    int // of the logs, counted from 0 in this transaction
+	Earlier       string
+	Later         string // URLs of other logs; empty where there are none
 	Transfers     []transferView
 	MoreTransfers int
 	InputBytes    int
@@ -73,7 +76,10 @@ func (h *Handler) transaction(r *http.Request) (view, error) {
 		Transaction: &found.Transaction, Block: blocks[0], Index: found.Index, Confirmations: max(next, number) - number,
 		InputBytes: len(found.Input), InputStart: found.Input[:min(len(found.Input), inputShown)],
 	}
-	v.read(h.signatures, found.FirstLog)
+	if v.FirstShown, err = firstShown(r, len(found.Receipt.Logs)); err != nil {
+		return view{}, err
+	}
+	v.read(r, h.signatures, found.FirstLog)
 	v.Transfers, v.MoreTransfers = h.transferViews(r.Context(), found.Receipt.Logs, found.FirstLog)
 	return view{
 		template: "transaction.html", title: "Transaction " + short(hash.Hex()), content: &v, of: blocks[0].Hash.Hex(),
@@ -91,21 +97,37 @@ func (h *Handler) findTransaction(r *http.Request, hash common.Hash) (found *sto
 	return found, err
 }
 
+// firstShown reads logs=, the first of so many logs that is shown.
+func firstShown(r *http.Request, logs int) (int, error) {
+	text := r.URL.Query().Get("logs")
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return 0, badRequest("%s is not a place in a list", plain(text))
+	}
+	return min(int(n), logs), nil
+}
+
 // read makes what the input and the logs say.
-func (v *transactionView) read(known *Signatures, firstLog int) {
+func (v *transactionView) read(r *http.Request, known *Signatures, firstLog int) {
 	if v.To != nil {
 		v.Call = known.call(v.Input)
 	}
-	logs := v.Receipt.Logs
-	for i := range logs {
-		if i == logsShown {
-			v.MoreLogs = len(logs) - i
-			break
-		}
-		log := &logs[i]
+	all := v.Receipt.Logs
+	last := min(v.FirstShown+logsShown, len(all))
+	for i := v.FirstShown; i < last; i++ {
+		log := &all[i]
 		v.Logs = append(v.Logs, logView{
 			Log: log, Index: firstLog + i, Event: known.event(log), DataStart: log.Data[:min(len(log.Data), dataShown)],
 		})
+	}
+	if v.FirstShown > 0 {
+		v.Earlier = with(r, "logs", strconv.Itoa(max(v.FirstShown-logsShown, 0))) + "#logs"
+	}
+	if last < len(all) {
+		v.Later = with(r, "logs", strconv.Itoa(last)) + "#logs"
 	}
 }
 

@@ -16,11 +16,17 @@ function ago(seconds) {
   return past >= 0 ? text + " ago" : "in " + text;
 }
 
+// Long ago or far ahead, as a chain's clock may be, the date says more.
+const near = 30 * 86400;
+
 function tellTimes(root) {
   for (const t of root.querySelectorAll("time[data-unix]")) {
-    if (!t.title) t.title = t.textContent;
-    const past = ago(Number(t.dataset.unix));
-    const text = t.closest(".facts") ? t.title + " (" + past + ")" : past;
+    const unix = Number(t.dataset.unix), now = Date.now() / 1000;
+    const stamp = t.dataset.stamp ||= t.textContent;
+    const past = "due" in t.dataset && unix <= now ? "due now" : ago(unix);
+    const far = Math.abs(now - unix) > near;
+    const text = t.closest(".facts") ? stamp + " (" + past + ")" : far ? stamp.replace(" UTC", "") : past;
+    t.title = stamp + ", " + past;
     if (t.textContent !== text) t.textContent = text;
   }
 }
