@@ -38,6 +38,10 @@ type fixture struct {
 	store    *store.Store
 	url      string
 	server   *http.Server
+	rest     *rest.Handler
+	calls    *jsonrpc.Handler
+	listen   string
+	names    []string
 	chain    *recorded.Chain
 	notReady error
 	reloads  int
@@ -71,15 +75,19 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)
-	f.server = api.NewServer(api.Routes{
-		REST: h, Calls: calls, Pages: pages.New(h, pages.Labels{}, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry(),
-	}, listen, names...)
+	f.rest, f.calls, f.listen, f.names = h, calls, listen, names
+	f.serve(pages.New(h, pages.Labels{}, pages.NewSignatures(), nil))
+	return f
+}
+
+// serve begins to serve these pages.
+func (f *fixture) serve(p *pages.Handler) {
+	f.server = api.NewServer(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()}, f.listen, f.names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()
-	t.Cleanup(server.Close)
+	f.t.Cleanup(server.Close)
 	f.url = server.URL
-	return f
 }
 
 // commit adds the next blocks; those in missing are.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,11 +77,12 @@ const mostLabels = 50
 
 func (h *Handler) searchLabels(text string) (found []link) {
 	for a, name := range h.labels {
-		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) && len(found) < mostLabels {
-			found = append(found, link{"/address/" + hexAddress(a), name + " " + hexAddress(a)})
+		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) {
+			found = append(found, link{"/address/" + hexAddress(a), cut(name, mostText-50) + " " + hexAddress(a)})
 		}
 	}
-	return found
+	slices.SortFunc(found, func(a, b link) int { return strings.Compare(a.Text, b.Text) })
+	return found[:min(len(found), mostLabels)]
 }
 
 // explainSearch says why nothing was found.
