@@ -55,7 +55,8 @@ usage: gapless run [flags]
   --host NAME           by what name else HTTP is reached, for example through a reverse proxy;
                         more than once
   --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
-                        the node; only reads of a closed list
+                        the node, only reads of a closed list; and have balances, code and what
+                        tokens call themselves on the pages
   --abi DIR             contracts' ABIs, for the pages: Foundry's out, Hardhat's artifacts; more
                         than once
   --labels FILE         names of addresses, for the pages: an address and its name a line

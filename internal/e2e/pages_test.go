@@ -213,7 +213,7 @@ func TestPageWays(t *testing.T) {
 	b.accessible("nothing found")
 }
 
-// transactions are those of the recorded chain, the most telling first.
+// transactions are those of the recorded chain, the most telling and newest first.
 func transactions(t *testing.T, c *recorded.Chain, last uint64) (found []chain.Transaction) {
 	t.Helper()
 	most := -1
@@ -231,7 +231,7 @@ func transactions(t *testing.T, c *recorded.Chain, last uint64) (found []chain.T
 			for i := range tx.Receipt.Logs {
 				transfers += len(tx.Receipt.Logs[i].Transfers())
 			}
-			if tx.To != nil && transfers > most {
+			if tx.To != nil && transfers >= most {
 				most, found = transfers, append([]chain.Transaction{tx}, found...)
 			}
 		}
@@ -248,11 +248,12 @@ func TestPageLooks(t *testing.T) {
 	base, login := s.loginPage()
 	s.has(head)
 	tx := transactions(t, s.chain, head)[0]
-	token := tx.Receipt.Logs[0].Transfers()[0].Token.Hex()
+	moved := tx.Receipt.Logs[0].Transfers()[0]
+	token := moved.Token.Hex()
 	pages := map[string]string{
 		"home": "/", "map": "/?from=400&to=430", "blocks": "/blocks", "block": fmt.Sprintf("/block/%d", head-1), "missing-block": "/block/413",
 		"transactions": "/transactions", "transaction": "/tx/" + tx.Hash.Hex(), "address": "/address/" + tx.From.Hex(),
-		"address-logs": "/address/" + token + "?show=logs", "address-transfers": "/address/" + tx.From.Hex() + "?show=transfers",
+		"address-logs": "/address/" + token + "?show=logs", "address-transfers": "/address/" + moved.To.Hex() + "?show=transfers",
 		"tokens": "/tokens", "token": "/token/" + token, "missing": "/missing", "journal": "/journal",
 	}
 	for _, size := range []string{"desktop", "phone"} {

@@ -225,5 +225,6 @@ func (h *Handler) text(w http.ResponseWriter, r *http.Request, part func(*store.
 func writeText(w http.ResponseWriter, content []byte) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
+	w.Header().Set("Cache-Control", "no-store")
 	_, _ = w.Write([]byte(hexutil.Encode(content))) // the client's loss
 }
