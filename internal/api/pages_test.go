@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/ethereum/go-ethereum/common"
 )
 
 // body reads a page.
@@ -103,6 +105,43 @@ func TestPageNotices(t *testing.T) {
 			t.Errorf("%s has policy %q", tt.path, policy)
 		}
 	}
+}
+
+// During a long first sync there are no lists by address and token yet.
+func TestPageUnindexed(t *testing.T) {
+	f := newFixture(t)
+	if err := f.store.PostponeIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.commit(40)
+	address := "0x" + strings.Repeat("12", 20)
+	for _, path := range []string{"/tokens", "/token/" + address, "/address/" + address, "/address/" + address + "?show=logs"} {
+		answer := f.do("GET", path, "", "Accept", "text/html")
+		if page := f.body(answer); answer.StatusCode != http.StatusServiceUnavailable || !strings.Contains(page, "once its first sync is done") {
+			t.Errorf("%s: %s\n%s", path, answer.Status, page)
+		}
+	}
+	for _, path := range []string{"/", "/blocks", "/block/40", "/transactions", "/tx/" + f.transaction(40).Hex()} {
+		if answer := f.do("GET", path, ""); answer.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s", path, answer.Status)
+		}
+	}
+}
+
+// transaction gives the first one of the blocks up to a number.
+func (f *fixture) transaction(last uint64) common.Hash {
+	f.t.Helper()
+	for number := range last + 1 {
+		b, err := f.chain.Blocks[number].Decode()
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if len(b.Transactions) > 0 {
+			return b.Transactions[0].Hash
+		}
+	}
+	f.t.Fatal("there is none")
+	return common.Hash{}
 }
 
 // Who has the token may retry and skip from a page; nobody else, and no other

@@ -141,6 +141,9 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 	case errors.Is(err, store.ErrNoChain):
 		status = http.StatusServiceUnavailable
 		told = &notice{Title: "Nothing is indexed yet", Text: "No node has told its chain since this file was made. This page fills as soon as one does."}
+	case errors.Is(err, store.ErrUnindexed):
+		status = http.StatusServiceUnavailable
+		told = &notice{Title: "Not yet", Text: "What an address or a token has in the file can be told once its first sync is done. Blocks, and transactions by their hash, are there already."}
 	case errors.Is(err, context.DeadlineExceeded):
 		status = http.StatusServiceUnavailable
 		told = &notice{Title: "That took too long", Text: "The file could not be read in time. Try again, or ask for less."}
