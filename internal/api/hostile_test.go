@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -112,13 +113,17 @@ func TestHostileText(t *testing.T) {
 		}
 	}
 	page := f.body(f.do("GET", tx, ""))
-	for _, way := range []string{tx + "/input", tx + "/log/2", tx + "?logs=50"} {
+	for _, way := range []string{tx + "/input", tx + "/input?as=text", tx + "/log/2", tx + "?logs=50"} {
 		if !strings.Contains(page, `"`+way) {
 			t.Errorf("there is no way to %s", way)
 		}
 	}
 	if all := f.body(f.do("GET", tx+"/input", "")); all != hexutil.Encode(block.Transactions[0].Input) {
 		t.Errorf("the input is %d bytes long", len(all))
+	}
+	answer := f.do("GET", tx+"/input?as=text", "")
+	if all := f.body(answer); !utf8.ValidString(all) || len(all) < 4<<20 || !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/plain") {
+		t.Errorf("the input as text is %d bytes of %s", len(all), answer.Header.Get("Content-Type"))
 	}
 }
 

@@ -120,5 +120,5 @@ func (h *Handler) code(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the node did not tell", http.StatusBadGateway)
 		return
 	}
-	writeText(w, content)
+	writeText(w, r, content)
 }

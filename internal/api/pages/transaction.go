@@ -3,8 +3,10 @@ package pages
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
@@ -184,12 +186,12 @@ func (v *transactionView) ShownAuthorizations() []chain.Authorization {
 	return v.AuthorizationList[:min(len(v.AuthorizationList), mostListed)]
 }
 
-// input gives all of a transaction's input as hex, however long it is.
+// input gives all of a transaction's input, however long it is.
 func (h *Handler) input(w http.ResponseWriter, r *http.Request) {
 	h.text(w, r, func(found *store.Found) ([]byte, bool) { return found.Input, true })
 }
 
-// logData gives all of a log's data as hex.
+// logData gives all of a log's data.
 func (h *Handler) logData(w http.ResponseWriter, r *http.Request) {
 	h.text(w, r, func(found *store.Found) ([]byte, bool) {
 		for i := range found.Receipt.Logs {
@@ -201,7 +203,7 @@ func (h *Handler) logData(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// text gives bytes of a transaction as hex in plain text.
+// text gives bytes of a transaction in plain text.
 func (h *Handler) text(w http.ResponseWriter, r *http.Request, part func(*store.Found) ([]byte, bool)) {
 	hash, ok := parseHash(r.PathValue("hash"))
 	if !ok {
@@ -218,13 +220,18 @@ func (h *Handler) text(w http.ResponseWriter, r *http.Request, part func(*store.
 		http.Error(w, "there is no such log", http.StatusNotFound)
 		return
 	}
-	writeText(w, content)
+	writeText(w, r, content)
 }
 
-// writeText answers with bytes as hex in plain text.
-func writeText(w http.ResponseWriter, content []byte) {
+// writeText answers with bytes in plain text: as hex, or with as=text as what
+// they are in UTF-8.
+func writeText(w http.ResponseWriter, r *http.Request, content []byte) {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", policy)
 	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write([]byte(hexutil.Encode(content))) // the client's loss
+	text := hexutil.Encode(content)
+	if r.URL.Query().Get("as") == "text" {
+		text = strings.ToValidUTF8(string(content), "\uFFFD")
+	}
+	_, _ = io.WriteString(w, text) // the client's loss
 }
