@@ -2,7 +2,7 @@
 // asked for again, and the parts of it that changed are put in their place.
 "use strict";
 
-const least = 100; // ms between two requests
+const least = 50; // ms from one request to the next; more, where they take long
 const longest = 10000; // ms after which what is no commit is asked for, as the node's state
 
 function ago(seconds) {
@@ -81,13 +81,13 @@ function show(page) {
   tellTimes(document);
 }
 
-let asking = false, again = false, last = 0;
+let asking = false, again = false, last = 0, took = 0;
 
 async function refresh() {
   if (document.hidden) return; // it is asked for when it is looked at
   if (asking) { again = true; return; }
   asking = true;
-  const wait = last + least - Date.now();
+  const wait = last + Math.max(least, 2 * took) - Date.now();
   if (wait > 0) await new Promise(done => setTimeout(done, wait));
   again = false;
   last = Date.now();
@@ -98,6 +98,7 @@ async function refresh() {
   } catch {
     // The stream says when there is something to ask for again.
   }
+  took = Date.now() - last;
   asking = false;
   if (again) refresh();
 }
