@@ -33,7 +33,11 @@ func appendText(out []byte, v any) []byte {
 			out = strconv.AppendUint(out, *v, 10)
 		}
 	case *uint256.Int:
-		if v != nil {
+		switch {
+		case v == nil:
+		case v.IsUint64():
+			out = strconv.AppendUint(out, v.Uint64(), 10)
+		default:
 			out = append(out, v.Dec()...)
 		}
 	case number:

@@ -186,7 +186,7 @@ usage:
   gapless skip N --reason R   stop trying a missing block
   gapless replay FILE         answer as the node did, offline, from the file alone
   gapless verify              prove from the file alone that it is whole and right
-  gapless export              write the chain as JSON lines, CSV, RLP or a canonical SQLite file
+  gapless export              write the chain as JSON lines, CSV, RLP, Parquet or a canonical SQLite file
   gapless digest              one line that commits to all that the file has of the chain
   gapless diff A B            what differs between two files
   gapless import FILE...      store blocks from archives: JSON lines, era1, or RLP with receipts

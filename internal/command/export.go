@@ -27,10 +27,16 @@ usage: gapless export --format FORMAT [flags]
                     which can't be made from the index; block 0, if it is in the range, it skips
   --format sqlite   a file like that of gapless run, without journal, missing blocks and times,
                     for tests: the same bytes for the same blocks, however they came
+  --format parquet  all tables as Parquet, in a folder that DuckDB, Spark, Trino and ClickHouse read
+                    as one table each. What is there of the same chain stays, and what is new is added
 
   --table TABLE     blocks, uncles, transactions, logs, withdrawals or transfers
   --receipts FILE   with rlp: write the receipts there, for each block a list of them in RLP, with
                     blooms, as nodes exchange them and era1 files have them
+  --range N         with parquet: blocks in a file (10000, or as the folder has it)
+  --follow          with parquet: go on, and add each range when it is whole and final
+  --confirmations N with --follow: a block is final when N are above it. Unless this is given,
+                    the node's word counts, or 64 where it names no finalized block
   --out FILE        where to write; - is standard output (-)
   --force           replace FILE if it is there
   --from N          the first block (the file's first)
@@ -41,13 +47,20 @@ usage: gapless export --format FORMAT [flags]
 func (a *app) exportCommand() *cobra.Command {
 	var x export
 	var between between
-	c := a.command("export", exportUsage, 0, func(ctx context.Context, _ []string) error {
+	var c *cobra.Command
+	c = a.command("export", exportUsage, 0, func(ctx context.Context, _ []string) error {
 		from, to, err := between.bounds()
 		if err == nil {
 			err = x.check(a)
 		}
-		if err != nil {
+		if err == nil {
+			err = x.checkParquet(c.Flags(), from != nil || to != nil)
+		}
+		switch {
+		case err != nil:
 			return err
+		case x.follow:
+			return x.followParquet(ctx, a)
 		}
 		return a.selection(ctx, x.db, from, to, "wrote", func(s *archive.Selection) error { return x.write(ctx, a, s) })
 	})
@@ -58,6 +71,9 @@ func (a *app) exportCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&x.out, "out", stdout, "")
 	c.Flags().BoolVar(&x.force, "force", false, "")
+	c.Flags().Uint64Var(&x.blocks, "range", 0, "")
+	c.Flags().BoolVar(&x.follow, "follow", false, "")
+	c.Flags().Uint64Var(&x.confirmations, "confirmations", 0, "")
 	return c
 }
 
@@ -68,16 +84,20 @@ const stdout = "-"
 type export struct {
 	db, format, table, out, receipts string
 	force                            bool
+
+	// Of Parquet.
+	blocks, confirmations uint64
+	follow, confirm       bool // confirm: confirmations are given
 }
 
 // check refuses what can't be meant.
 func (x *export) check(a *app) error {
 	switch x.format {
-	case "jsonl", "csv", "rlp", "sqlite":
+	case "jsonl", "csv", "rlp", "sqlite", "parquet":
 	case "":
-		return usagef("say with --format what to write: jsonl, csv, rlp or sqlite")
+		return usagef("say with --format what to write: jsonl, csv, rlp, sqlite or parquet")
 	default:
-		return usagef("--format is %q: use jsonl, csv, rlp or sqlite", x.format)
+		return usagef("--format is %q: use jsonl, csv, rlp, sqlite or parquet", x.format)
 	}
 	rows := x.format == "jsonl" || x.format == "csv"
 	_, unknown := archive.FindTable(x.table)
@@ -90,6 +110,8 @@ func (x *export) check(a *app) error {
 		return usagef("--receipts goes with the format rlp")
 	case x.receipts == stdout || x.receipts != "" && same(x.receipts, x.out):
 		return usagef("--receipts has to name a file of its own")
+	case x.format == "parquet" && x.out == stdout:
+		return usagef("Parquet is a folder: name it with --out")
 	case x.folder() && x.out == stdout:
 		return usagef("CSV of all tables is a folder: name it with --out, or choose a table with --table")
 	case x.out == stdout && !rows && isTerminal(a.stdout):
@@ -133,6 +155,9 @@ func same(a, b string) bool {
 func (x *export) write(ctx context.Context, a *app, s *archive.Selection) (err error) {
 	if x.out == stdout {
 		s.Progress = nil // the lines may be on the same terminal
+	}
+	if x.format == "parquet" {
+		return x.addParquet(ctx, a, s)
 	}
 	receipts := new(archive.Output)
 	if x.receipts != "" {

@@ -1,0 +1,234 @@
+package archive
+
+import (
+	"context"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/ethereum/go-ethereum/common"
+	"github.com/holiman/uint256"
+
+	"gapless/internal/chain"
+	"gapless/internal/parquet"
+)
+
+// Parquet has the columns of the other formats under the same names, bytes as hex
+// in lower case: that is how all engines join, filter and show them alike, and
+// compressed it takes little more. Quantities of 256 bits are exact as decimal
+// text; beside it there are columns to reckon with, empty where a quantity does
+// not fit. The time of the block is in each row.
+
+// WriteParquet writes the rows of all tables, in the order of [Tables] and each to
+// a writer of its own. It gives the hash of the last block, and that of the
+// first one's parent.
+func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (parent, hash common.Hash, err error) {
+	tables := make([]*parquetTable, len(Tables))
+	for i, t := range Tables {
+		if tables[i], err = newParquetTable(t, outs[i], s); err != nil {
+			return parent, hash, err
+		}
+	}
+	asTheyAre := func(blocks []*chain.Block) ([]*chain.Block, error) { return blocks, nil }
+	err = read(ctx, s, chain.QuickChecks, asTheyAre, func(blocks []*chain.Block) error {
+		for _, b := range blocks {
+			if b.Number == s.From {
+				parent = b.ParentHash
+			}
+			hash = b.Hash
+			for _, t := range tables {
+				if err := t.add(b); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for _, t := range tables {
+		if err == nil {
+			err = t.out.Close()
+		}
+	}
+	return parent, hash, err
+}
+
+// A form is what is made of a value for a column.
+type form int
+
+const (
+	asText form = iota
+	asInteger
+	asDecimal // a quantity of 256 bits, if it has 38 digits at most
+	asDouble  // the same, as near as can be
+	blockTime
+)
+
+// A field is a column, and where it comes from.
+type field struct {
+	parquet.Column
+	from int // index into the values of the row
+	form
+}
+
+// A parquetTable is a table that is being written.
+type parquetTable struct {
+	Table
+	fields []field
+	out    *parquet.Writer
+	text   []byte // to be used again
+	err    error
+}
+
+func newParquetTable(t Table, out io.Writer, s *Selection) (p *parquetTable, err error) {
+	p = &parquetTable{Table: t, fields: t.fields()}
+	columns := make([]parquet.Column, len(p.fields))
+	for i, f := range p.fields {
+		columns[i] = f.Column
+	}
+	p.out, err = parquet.NewWriter(out, columns,
+		"gapless.chain_id", strconv.FormatUint(s.Identity.ChainID, 10), "gapless.genesis", s.Identity.Genesis.Hex())
+	return p, err
+}
+
+// fields are the columns of the table in Parquet.
+func (t Table) fields() (all []field) {
+	for i, name := range t.columns {
+		add := func(suffix string, kind parquet.Kind, form form) {
+			all = append(all, field{parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name]}, i, form})
+		}
+		switch {
+		case t.isInteger(name):
+			add("", parquet.Integer, asInteger)
+		case prices[name]:
+			add("", parquet.Text, asText)
+			add("_int64", parquet.Integer, asInteger)
+		case amounts[name]:
+			add("", parquet.Text, asText)
+			add("_decimal", parquet.Decimal, asDecimal)
+			add("_double", parquet.Double, asDouble)
+		default:
+			add("", parquet.Text, asText)
+		}
+		if i == 0 {
+			all = append(all, field{parquet.Column{Name: "time", Kind: parquet.Time}, 0, blockTime})
+		}
+	}
+	return all
+}
+
+// isInteger reports whether a column is a number that fits 64 bits.
+func (t Table) isInteger(name string) bool {
+	switch name {
+	case "nonce":
+		return t.Name == "transactions" // a header's is bytes
+	case "amount":
+		return t.Name == "withdrawals"
+	}
+	return integers[name]
+}
+
+var (
+	integers = setOf(`number block_number position transaction_index log_index batch_index withdrawal_index validator_index
+		gas_limit gas_used timestamp blob_gas_used excess_blob_gas slot_number size transaction_count log_count uncle_count
+		withdrawal_count type gas chain_id v y_parity status cumulative_gas_used standard`)
+	// Quantities of 256 bits that are small on every chain that makes sense.
+	prices = setOf(`difficulty total_difficulty base_fee_per_gas gas_price max_fee_per_gas max_priority_fee_per_gas
+		max_fee_per_blob_gas effective_gas_price blob_gas_price token_id`)
+	amounts = setOf(`value amount`)
+	// Columns of which hardly a value comes twice.
+	distinct = setOf(`hash parent_hash state_root transactions_root receipts_root r s`)
+)
+
+func setOf(names string) map[string]bool {
+	set := make(map[string]bool)
+	for _, name := range strings.Fields(names) {
+		set[name] = true
+	}
+	return set
+}
+
+// add writes the rows of a block.
+func (p *parquetTable) add(b *chain.Block) error {
+	p.rows(b, func(values ...any) {
+		for i := range p.fields {
+			p.put(i, &p.fields[i], values[p.fields[i].from], b)
+		}
+		if err := p.out.EndRow(); p.err == nil {
+			p.err = err
+		}
+	})
+	return p.err
+}
+
+// put writes a value to column i.
+func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
+	switch f.form {
+	case asText:
+		if p.text = appendText(p.text[:0], v); len(p.text) > 0 {
+			p.out.Bytes(i, p.text)
+			return
+		}
+	case asInteger:
+		if n, ok := integerOf(v); ok {
+			p.out.Int(i, n)
+			return
+		}
+	case asDecimal:
+		if q, _ := v.(*uint256.Int); q != nil && q.Lt(&decimalEnd) {
+			word := q.Bytes32()
+			p.out.Bytes(i, word[16:])
+			return
+		}
+	case asDouble:
+		if q, _ := v.(*uint256.Int); q != nil {
+			p.out.Float(i, doubleOf(q))
+			return
+		}
+	case blockTime:
+		if b.Timestamp <= math.MaxInt64/1_000_000 {
+			p.out.Int(i, int64(b.Timestamp)*1_000_000)
+			return
+		}
+	}
+	p.out.Null(i)
+}
+
+// decimalEnd is the first quantity of 39 digits.
+var decimalEnd = *uint256.MustFromDecimal("1" + strings.Repeat("0", 38))
+
+// integerOf gives a number. One past 63 bits is cut to the largest, as in the
+// file, but a quantity of 256 bits is left out then.
+func integerOf(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case uint64:
+		return int64(min(v, math.MaxInt64)), true
+	case *uint64:
+		if v != nil {
+			return integerOf(*v)
+		}
+	case number:
+		if v.Int != nil {
+			if !v.IsUint64() {
+				return math.MaxInt64, true
+			}
+			return integerOf(v.Uint64())
+		}
+	case *uint256.Int:
+		if v != nil && v.IsUint64() && v.Uint64() <= math.MaxInt64 {
+			return int64(v.Uint64()), true
+		}
+	}
+	return 0, false
+}
+
+// doubleOf gives the nearest double, as SQLite does.
+func doubleOf(q *uint256.Int) float64 {
+	if q.IsUint64() {
+		return float64(q.Uint64())
+	}
+	v, _ := strconv.ParseFloat(q.Dec(), 64) // it is a number
+	return v
+}
