@@ -1,11 +1,14 @@
 package schema_test
 
 import (
+	"compress/gzip"
 	"context"
 	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -259,7 +262,7 @@ func TestKilledInTheMiddle(t *testing.T) {
 			if err := schema.All().Migrate(t.Context(), conn); err != nil {
 				t.Fatalf("from schema %d, killed at %d: %v", from, n, err)
 			}
-			if from > 0 && number(t, conn, `SELECT COUNT(*) FROM journal WHERE seq = 7 AND kind = 'reset'`) != 1 {
+			if from > 0 && number(t, conn, `SELECT COUNT(*) FROM journal WHERE seq = 777 AND kind = 'reset'`) != 1 {
 				t.Fatalf("from schema %d, killed at %d: a row is gone", from, n)
 			}
 		}
@@ -282,9 +285,11 @@ func dumps(t *testing.T) (all []string) {
 	return all
 }
 
-// older makes a file of an older schema, with a row in it.
+// older makes a file of an older schema, with a row in it: the one that is kept
+// of a program of that time, if there is.
 func older(t *testing.T, path string, version int) {
 	t.Helper()
+	kept(t, path, version)
 	conn := open(t, path)
 	if err := schema.All()[:version].Migrate(t.Context(), conn); err != nil {
 		t.Fatal(err)
@@ -292,7 +297,31 @@ func older(t *testing.T, path string, version int) {
 	if version == 0 {
 		return
 	}
-	_, err := conn.ExecContext(t.Context(), `INSERT INTO journal (seq, kind, at, first_block, last_block) VALUES (7, 'reset', 1, 2, 3)`)
+	_, err := conn.ExecContext(t.Context(), `INSERT INTO journal (seq, kind, at, first_block, last_block) VALUES (777, 'reset', 1, 2, 3)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// kept puts the file of an earlier schema at path, if there is one.
+func kept(t *testing.T, path string, version int) {
+	t.Helper()
+	in, err := os.Open(fmt.Sprintf("../testdata/schemas/%04d.db.gz", version))
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	z, err := gzip.NewReader(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(z)
+	if err == nil {
+		err = os.WriteFile(path, content, 0o644)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func openPrivate(ctx context.Context, path string, known schema.Migrations, fill
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(folder))
 	}
-	r.path = path
+	r.path, r.opened = path, nil // nobody else has the copy
 	r.closed = func() error { return os.RemoveAll(folder) }
 	return r, nil
 }
