@@ -18,8 +18,8 @@ import (
 	"gapless/schema"
 )
 
-// earlier gives files of earlier schemas by their number, see
-// testdata/schemas/README.md.
+// earlier gives the files that are kept of schemas by their number, see
+// testdata/schemas/README.md. The present schema may have one already.
 func earlier(t *testing.T) map[int]string {
 	t.Helper()
 	packed, err := filepath.Glob("../../testdata/schemas/*.db.gz")
@@ -129,7 +129,9 @@ func TestEarlierSchemas(t *testing.T) {
 					t.Errorf("there is nothing in %s", table)
 				}
 			}
-			readEarlier(t, path)
+			if number < len(schema.All()) {
+				readEarlier(t, path)
+			}
 
 			s, err := store.Open(t.Context(), path)
 			if err != nil {

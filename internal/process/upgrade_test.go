@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"gapless/internal/store"
+	"gapless/schema"
 )
 
 // The program is killed while it brings a file of an earlier schema up to date, at
@@ -23,6 +24,9 @@ func TestKilledInAnUpgrade(t *testing.T) {
 	}
 	_, url := serve(t, 70)
 	for _, from := range packed {
+		if filepath.Base(from) == fmt.Sprintf("%04d.db.gz", len(schema.All())) {
+			continue // kept for the next migration
+		}
 		for looks := range 8 {
 			t.Run(fmt.Sprintf("%s, after %d looks", filepath.Base(from), looks), func(t *testing.T) {
 				t.Parallel()
