@@ -125,7 +125,9 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		}
 		out := newConsole(a.stderr)
 		log := f.logger(out)
-		return newService(o, out, log).run(ctx)
+		s := newService(o, out, log)
+		s.findManager()
+		return s.run(ctx)
 	})
 	f.register(c.Flags())
 	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isSetting) }

@@ -21,6 +21,7 @@ import (
 	"gapless/internal/chain"
 	"gapless/internal/node"
 	"gapless/internal/store"
+	"gapless/internal/systemd"
 )
 
 // options are what a service is told to do.
@@ -67,6 +68,7 @@ type service struct {
 	store    *store.Store // nil until it is open, as are the next two
 	node     *node.Node
 	page     *page
+	manager  manager // nil if none started the process
 
 	isNew   bool    // the file had no chain when it was opened
 	last    *uint64 // until, as a number
@@ -107,6 +109,7 @@ func (s *service) run(ctx context.Context) error {
 		err = s.work(ctx)
 	}
 	err = s.outcome(ctx, err)
+	s.tellManager(systemd.Stopping, systemd.Status("stopping"))
 
 	// The order of shutdown. Nothing indexes any more. First those who ask are
 	// answered; they read the file, which is closed last.
@@ -166,6 +169,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	s.tellStart()
+	s.tellManager(systemd.Ready)
 	return nil
 }
 
@@ -212,6 +216,7 @@ func (s *service) work(ctx context.Context) error {
 	if s.page != nil {
 		g.Go(func() error { return s.page.watch(ctx) })
 	}
+	g.Go(func() error { return s.reportToManager(ctx, s.store.Answers) })
 	g.Go(func() error {
 		e, err := s.start(ctx)
 		if err != nil {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"gapless/internal/store"
 )
@@ -207,5 +208,28 @@ func TestGoroutinesEnd(t *testing.T) {
 		cancel()
 		_, err = store.Open(ctx, newPath(t))
 		wants(t, err, context.Canceled)
+	})
+}
+
+// A writer that hangs does not answer, for as long as it does.
+func TestAnswers(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		s := newStore(t, 0)
+		answers := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			return s.Answers(ctx)
+		}
+		changed := s.Changed()
+		wants(t, answers(), nil)
+		release := busy(t, t.Context(), s)
+		wants(t, answers(), context.DeadlineExceeded)
+		if isClosed(changed) {
+			t.Error("an answer is told as a commit")
+		}
+		wants(t, release(), nil)
+		wants(t, answers(), nil)
+		wants(t, s.Close(), nil)
+		wants(t, answers(), store.ErrClosed)
 	})
 }

@@ -26,16 +26,26 @@ func (s *Store) write(ctx context.Context, fn func(*writer) error) error {
 }
 
 func (s *Store) hand(ctx context.Context, r request) error {
+	err := s.ask(ctx, r)
+	if err == nil {
+		s.tell()
+	}
+	return err
+}
+
+// Answers returns once the writer takes requests. It fails with ctx if the
+// writer is at something else until then, or hangs.
+func (s *Store) Answers(ctx context.Context) error {
+	return s.ask(ctx, request{done: make(chan error, 1), between: true, fn: func(*writer) error { return nil }})
+}
+
+func (s *Store) ask(ctx context.Context, r request) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	select {
 	case s.requests <- r:
-		err := <-r.done
-		if err == nil {
-			s.tell()
-		}
-		return explain(err)
+		return explain(<-r.done)
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-s.quit:
