@@ -102,8 +102,9 @@ func (a *app) root() *cobra.Command {
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
 		a.retryCommand(), a.skipCommand(), a.pruneCommand(), a.verifyCommand(), a.replayCommand(),
 		a.exportCommand(), a.importCommand(), a.digestCommand(), a.diffCommand(),
-		a.backupCommand(), a.versionCommand(),
+		a.backupCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	)
+	teach(root)
 	return root
 }
 
@@ -191,7 +192,10 @@ usage:
   gapless diff A B            what differs between two files
   gapless import FILE...      store blocks from archives: JSON lines, era1, or RLP with receipts
   gapless backup OUT          copy the file while it is written to, and prove the copy
+  gapless prune --below N     delete old blocks, and give their space back
   gapless version             this program's version and those of its parts
+  gapless completion SHELL    a script by which bash, zsh, fish or PowerShell completes all this
+  gapless man [COMMAND]       a manual page
 
 All of them take --db FILE (gapless.db) where they read or write a file, and -h.
 The environment can set --db, and every flag of run: --retry-base is GAPLESS_RETRY_BASE.

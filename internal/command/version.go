@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -29,27 +30,48 @@ func versions() string {
 		dependency("modernc.org/sqlite"), dependency("github.com/ethereum/go-ethereum"))
 }
 
-// version is the program's own: a release, or the revision it was built from.
+// version is the program's own.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(info)
+}
+
+// versionOf is a release, or else the revision that a program was built from, and
+// whether there were changes to it.
+func versionOf(info *debug.BuildInfo) string {
+	if info == nil {
 		return "unknown"
 	}
-	settings := make(map[string]string)
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	v := info.Main.Version
-	if v == "" {
+	revision := setting(info, "vcs.revision")
+	revision = revision[:min(12, len(revision))]
+	v, changed := strings.CutSuffix(info.Main.Version, "+dirty")
+	changed = changed || setting(info, "vcs.modified") == "true"
+	switch {
+	case v == "":
 		v = "(devel)"
+	case revision == "" || strings.HasSuffix(v, revision): // one that Go made of the revision
+		revision = ""
 	}
-	if revision := settings["vcs.revision"]; revision != "" {
-		v += " " + revision[:min(12, len(revision))]
-		if settings["vcs.modified"] == "true" {
-			v += " with changes"
-		}
+	if revision != "" {
+		v += " " + revision
+	}
+	if changed {
+		v += " with changes"
 	}
 	return v
+}
+
+// setting is one of how the program was built.
+func setting(info *debug.BuildInfo, key string) string {
+	if info == nil {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == key {
+			return s.Value
+		}
+	}
+	return ""
 }
 
 // dependency is the version of a module that the program was built with.
