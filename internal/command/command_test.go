@@ -98,6 +98,8 @@ func TestErrors(t *testing.T) {
 		{"run", "--db", foreign, "--listen", "off"},
 		{"status", "--db", newDB(t)},
 		{"status", "--db", db, "--json", "--report"},
+		{"status", "--db", db, "--json", "--ready"},
+		{"status", "--db", db, "--ready"},
 		{"status", "--db", foreign},
 		{"gaps", "everywhere"},
 		{"retry"},

@@ -32,8 +32,10 @@ func TestManagerHears(t *testing.T) {
 	t.Setenv("WATCHDOG_USEC", "300000")
 	t.Setenv("WATCHDOG_PID", "")
 	_, node := serve(t, 20)
-	p, page := follow(t, newDB(t), node)
+	db := newDB(t)
+	p, page := follow(t, db, node)
 	reaches(t, page, 21, 0)
+	mustGapless(t, "status", "--ready", "--db", db)
 	eventually(t, "the manager hears that it is up to date", func() bool {
 		return strings.Contains(heard.String(), "WATCHDOG=1\nSTATUS=block 20, up to date · none missing\n")
 	})

@@ -24,14 +24,21 @@ usage: gapless status [flags]
   --db FILE    the file (gapless.db)
   --json       print JSON, as /api/v1/status has it
   --report     print Markdown for a bug report, without paths, hosts and keys
+  --ready      print nothing, and end with exit code 1 and the reason unless gapless run has the
+               file open, follows the node and can write
 `
 
 func (a *app) statusCommand() *cobra.Command {
 	var db string
-	var asJSON, report bool
+	var asJSON, report, ready bool
 	c := a.command("status", statusUsage, 0, func(ctx context.Context, _ []string) error {
-		if asJSON && report {
+		switch {
+		case asJSON && report:
 			return usagef("--json and --report exclude each other")
+		case ready && (asJSON || report):
+			return usagef("--ready prints nothing, so --json and --report have no use with it")
+		case ready:
+			return checkReady(ctx, db)
 		}
 		st, err := statusOf(ctx, db)
 		switch {
@@ -49,7 +56,22 @@ func (a *app) statusCommand() *cobra.Command {
 	dbFlag(c.Flags(), &db)
 	c.Flags().BoolVar(&asJSON, "json", false, "")
 	c.Flags().BoolVar(&report, "report", false, "")
+	c.Flags().BoolVar(&ready, "ready", false, "")
 	return c
+}
+
+// checkReady fails if the index can't be relied on now to be where the chain is.
+func checkReady(ctx context.Context, db string) error {
+	r, err := glanceAt(ctx, db)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	st, err := statusWithout(ctx, r)
+	if err == nil && !st.Ready {
+		err = fmt.Errorf("not ready: %s", short(st.NotReady, 200))
+	}
+	return err
 }
 
 // statusOf asks the process that has the file, or else reads the file.
