@@ -47,13 +47,9 @@ type source struct {
 	time    time.Time // of the commit
 }
 
-// clone clones the repository around the working folder, as it is at HEAD.
-func clone(ctx context.Context, dir string) (source, error) {
-	s := source{dir: dir}
-	top, err := output(ctx, "", nil, "git", "rev-parse", "--show-toplevel")
-	if err != nil {
-		return s, err
-	}
+// clone clones the repository at top, as it is at HEAD.
+func clone(ctx context.Context, top, dir string) (s source, err error) {
+	s.dir = dir
 	if s.commit, err = output(ctx, top, nil, "git", "rev-parse", "HEAD"); err != nil {
 		return s, err
 	}

@@ -94,7 +94,7 @@ func (s source) linked(ctx context.Context, t target, modules map[string]*module
 
 // Licences that ask for no more than to be passed on, and those of which the
 // preface says what they ask for.
-var allowed = regexp.MustCompile(`^(Apache-2\.0|BSD-[23]-Clause|ISC|MIT|LGPL-3\.0|GPL-3\.0)$`)
+var allowed = regexp.MustCompile(`^(Apache-2\.0|BSD-2-Clause(-Views)?|BSD-3-Clause|ISC|MIT|LGPL-3\.0|GPL-3\.0)$`)
 
 // licenceFile is what files with licences, notices and grants are called.
 var licenceFile = regexp.MustCompile(`(?i)^(LICEN[CS]E|COPYING|NOTICE|PATENTS)([.-].*)?$`)

@@ -3,7 +3,7 @@
 // in a clone of its own; the same commit and the same Go give the same bytes,
 // on whatever machine and in whatever folder.
 //
-//	go -C internal/release run . -out dist
+//	go -C internal/release run .
 package main
 
 import (
@@ -17,7 +17,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", "", "the folder to write to; it is made")
+	out := flag.String("out", "dist", "the folder to write to, in that of the repository; it is made")
 	only := flag.String("only", "", "systems to build for, separated by commas, as linux/arm64,linux/armv7 (all)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -30,12 +30,16 @@ func main() {
 
 // release builds into a folder.
 func release(ctx context.Context, out, only string) (err error) {
-	if out == "" {
-		return fmt.Errorf("name a folder with -out")
-	}
 	targets, err := choose(only)
 	if err != nil {
 		return err
+	}
+	top, err := output(ctx, "", nil, "git", "rev-parse", "--show-toplevel")
+	if err != nil {
+		return err
+	}
+	if !filepath.IsAbs(out) {
+		out = filepath.Join(top, out)
 	}
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
@@ -45,7 +49,7 @@ func release(ctx context.Context, out, only string) (err error) {
 		return err
 	}
 	defer os.RemoveAll(work)
-	source, err := clone(ctx, filepath.Join(work, "source"))
+	source, err := clone(ctx, top, filepath.Join(work, "source"))
 	if err != nil {
 		return err
 	}
