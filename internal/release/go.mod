@@ -8,3 +8,5 @@ require (
 	github.com/opencontainers/image-spec v1.1.1
 	golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
 )
+
+require github.com/google/go-cmp v0.7.0

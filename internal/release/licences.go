@@ -58,21 +58,22 @@ go-ethereum is used as a library, under the GNU Lesser General Public License 3;
 the GNU General Public License alone is in the program, whose text is here because the other one refers to
 it. Who passes the program on has to give, or offer, its source at that commit too: with go.mod and
 "go mod edit -replace" whoever has it can build the program with a changed go-ethereum, which is what section
-4 of that licence asks for. SQLite is in the public domain.
+4 of that licence asks for. SQLite is in the public domain. The root certificates in the container image are
+of Mozilla's list, under the Mozilla Public License 2.0 (https://wiki.mozilla.org/CA).
 
 %s
 %s`
 
 // linked adds the modules that are linked for a target.
 func (s source) linked(ctx context.Context, t target, modules map[string]*module) error {
-	list, err := output(ctx, s.dir, t.environment(), "go", "list", "-deps", "-json=Dir,Module", ".")
+	list, err := output(ctx, s.dir, t.environment(), "go", "list", "-deps", "-json=ImportPath,Dir,Module", ".")
 	if err != nil {
 		return err
 	}
 	for d := json.NewDecoder(strings.NewReader(list)); ; {
 		var p struct {
-			Dir    string
-			Module *module
+			ImportPath, Dir string
+			Module          *module
 		}
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			return nil
@@ -81,6 +82,9 @@ func (s source) linked(ctx context.Context, t target, modules map[string]*module
 		}
 		if p.Module == nil || p.Module.Path == "gapless" {
 			continue
+		}
+		if strings.HasPrefix(p.ImportPath, "github.com/ethereum/go-ethereum/cmd/") {
+			return fmt.Errorf("%s is under the GNU General Public License, so the program would be too", p.ImportPath)
 		}
 		m := modules[p.Module.Path]
 		if m == nil {
