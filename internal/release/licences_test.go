@@ -16,10 +16,21 @@ CONSEQUENTIAL DAMAGES OR ANY DAMAGES WHATSOEVER RESULTING FROM LOSS OF USE, DATA
 NEGLIGENCE OR OTHER TORTIOUS ACTION, ARISING OUT OF OR IN CONNECTION WITH THE USE OR PERFORMANCE OF THIS SOFTWARE.
 `
 
+const zlib = `This software is provided 'as-is', without any express or implied warranty. In no event will the authors be held liable
+for any damages arising from the use of this software.
+
+Permission is granted to anyone to use this software for any purpose, including commercial applications, and to alter it and
+redistribute it freely, subject to the following restrictions:
+
+1. The origin of this software must not be misrepresented; you must not claim that you wrote the original software. If you use
+this software in a product, an acknowledgment in the product documentation would be appreciated but is not required.
+2. Altered source versions must be plainly marked as such, and must not be misrepresented as being the original software.
+3. This notice may not be removed or altered from any source distribution.
+`
+
 // A release is refused for a licence that is missing, not known, or not
 // allowed; that of a folder below counts if something in it is linked.
 func TestRead(t *testing.T) {
-	other := strings.Replace(isc, ",\nprovided that the above copyright notice and this permission notice appear in all copies.", ".", 1) // 0BSD
 	for _, tt := range []struct {
 		name  string
 		files map[string]string
@@ -32,7 +43,7 @@ func TestRead(t *testing.T) {
 		{"one that is not linked", map[string]string{"LICENSE": isc, "other/COPYING": "mine, all mine"}, "ISC", ""},
 		{"none", map[string]string{"NOTICE": "made by us", "README": isc}, "", "there is no licence in"},
 		{"a changed one", map[string]string{"LICENSE": isc + strings.Repeat("Except on Sundays. ", 40)}, "", "m v1: LICENSE: only"},
-		{"one that is not allowed", map[string]string{"LICENSE": other}, "", "0BSD is not among"},
+		{"one that is not allowed", map[string]string{"LICENSE": zlib}, "", "Zlib is not among"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()
