@@ -40,7 +40,7 @@ type fixture struct {
 	server   *http.Server
 	rest     *rest.Handler
 	calls    *jsonrpc.Handler
-	listen   string
+	address  string // at which it says that it listens
 	names    []string
 	chain    *recorded.Chain
 	notReady error
@@ -75,14 +75,14 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)
-	f.rest, f.calls, f.listen, f.names = h, calls, listen, names
+	f.rest, f.calls, f.address, f.names = h, calls, listen, names
 	f.serve(pages.New(h, pages.Labels{}, pages.NewSignatures(), nil))
 	return f
 }
 
 // serve begins to serve these pages.
 func (f *fixture) serve(p *pages.Handler) {
-	f.server = api.NewServer(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()}, f.listen, f.names...)
+	f.server = api.NewServer(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()}, f.address, f.names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()
