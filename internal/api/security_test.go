@@ -272,7 +272,7 @@ func newServer(t *testing.T, wait func()) *http.Server {
 		}
 	})
 	h := &rest.Handler{Store: s, Token: token, Status: func(context.Context) (rest.Status, error) { wait(); return rest.Status{}, nil }}
-	return api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures()), Metrics: prometheus.NewRegistry()}, "127.0.0.1:8600")
+	return api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "127.0.0.1:8600")
 }
 
 // A client that sends its headers or its body drop by drop is hung up on.
