@@ -23,7 +23,7 @@ type Canonical struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	id      Identity
-	rows    rows
+	rows    *rows
 	indexes []index
 	last    common.Hash
 }
@@ -72,7 +72,8 @@ func (c *Canonical) begin(ctx context.Context) (err error) {
 	if err := c.dropIndexes(ctx); err != nil {
 		return err
 	}
-	return c.rows.prepare(ctx, c.conn)
+	c.rows = newRows(c.conn)
+	return nil
 }
 
 // dropIndexes drops the indexes, and keeps how they are made.

@@ -117,12 +117,29 @@ func (s *Store) BuildIndex(ctx context.Context, name string) error {
 	if at < 0 {
 		return fmt.Errorf("the schema has no index %s", name)
 	}
-	return s.write(ctx, func(w *writer) error {
+	return s.write(ctx, func(w *writer) (err error) {
+		if err := w.cache(buildCache); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, w.cache(cacheSize)) }()
 		if _, err := w.conn.ExecContext(ctx, all[at].sql); err != nil {
 			return fmt.Errorf("build index %s: %w", name, err)
 		}
 		return nil
 	})
+}
+
+// What SQLite keeps of the file in memory, in kB, and while it makes an index:
+// then it sorts in as much memory again (https://sqlite.org/pragma.html#pragma_cache_size).
+const (
+	cacheSize  = 32768
+	buildCache = 8192
+)
+
+// cache sets how much SQLite keeps in memory.
+func (w *writer) cache(kB int) error {
+	_, err := w.conn.ExecContext(context.Background(), fmt.Sprintf(`PRAGMA cache_size = -%d`, kB))
+	return err
 }
 
 // mustBeIndexed fails with [ErrUnindexed] while indexes are postponed.

@@ -62,7 +62,7 @@ func prepareFile(ctx context.Context, conn *sql.Conn, isNew bool) error {
 	}
 	for _, pragma := range []string{
 		`synchronous = FULL`, // what was told is never taken back
-		`cache_size = -32768`,
+		fmt.Sprintf(`cache_size = -%d`, cacheSize),
 		`wal_autocheckpoint = 2000`,
 		`journal_size_limit = 67108864`,
 	} {

@@ -4,126 +4,178 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
-	"errors"
 	"fmt"
 
 	"gapless/internal/chain"
 )
 
 // A rowWriter writes rows of one table from one place in memory. It talks to
-// the driver itself: database/sql would look at each value once more.
+// the driver itself: database/sql would look at each value once more. What is
+// NULL in a row is not in its statement: to bind it costs as much as a value.
 type rowWriter[T any] struct {
-	value     T
-	columns   []driver.Valuer
-	args      []driver.NamedValue
-	conn      *sql.Conn
-	statement driver.Stmt // nil before prepare
+	value   T
+	table   string
+	columns []column
+	values  []driver.Valuer // those of columns
+	args    []driver.NamedValue
+
+	statements map[uint64]driver.Stmt // by the columns that are NULL, a bit each
 }
 
-func (r *rowWriter[T]) prepare(ctx context.Context, conn *sql.Conn, table string, columns func(*T) []column) error {
-	bound := columns(&r.value)
-	for i, c := range bound {
-		r.columns = append(r.columns, c.at.(driver.Valuer))
-		r.args = append(r.args, driver.NamedValue{Ordinal: i + 1})
+// mostStatements is how many statements a rowWriter keeps. A chain has
+// transactions of some kinds; it may try to have more.
+const mostStatements = 32
+
+func newRowWriter[T any](table string, columns func(*T) []column) *rowWriter[T] {
+	r := &rowWriter[T]{table: table, statements: make(map[uint64]driver.Stmt)}
+	r.columns = columns(&r.value)
+	for _, c := range r.columns {
+		r.values = append(r.values, c.at.(driver.Valuer))
 	}
-	r.conn = conn
-	return conn.Raw(func(raw any) (err error) {
-		r.statement, err = raw.(driver.ConnPrepareContext).PrepareContext(ctx, insertInto(table, bound))
-		return err
-	})
+	return r
 }
 
-func (r *rowWriter[T]) write(v T) (err error) {
-	r.value = v
-	for i, c := range r.columns {
-		if r.args[i].Value, err = c.Value(); err != nil {
+// write writes a row on a connection, which is always the same.
+func (r *rowWriter[T]) write(conn driver.Conn, v T) error {
+	r.value, r.args = v, r.args[:0]
+	null := uint64(0)
+	for i, c := range r.values {
+		value, err := c.Value()
+		if err != nil {
 			return err
 		}
+		if value == nil {
+			null |= 1 << i
+			continue
+		}
+		r.args = append(r.args, driver.NamedValue{Ordinal: len(r.args) + 1, Value: value})
 	}
-	return r.conn.Raw(r.exec)
-}
-
-// exec is for Raw, under whose lock it runs.
-func (r *rowWriter[T]) exec(any) error {
-	_, err := r.statement.(driver.StmtExecContext).ExecContext(context.Background(), r.args)
+	s, err := r.statement(conn, null)
+	if err == nil {
+		_, err = s.(driver.StmtExecContext).ExecContext(context.Background(), r.args)
+	}
 	return err
 }
 
+// statement gives the statement for rows in which some columns are NULL.
+func (r *rowWriter[T]) statement(conn driver.Conn, null uint64) (driver.Stmt, error) {
+	if s, ok := r.statements[null]; ok {
+		return s, nil
+	}
+	if len(r.statements) == mostStatements {
+		r.close()
+	}
+	var given []column
+	for i, c := range r.columns {
+		if null&(1<<i) == 0 {
+			given = append(given, c)
+		}
+	}
+	s, err := conn.(driver.ConnPrepareContext).PrepareContext(context.Background(), insertInto(r.table, given))
+	if err == nil {
+		r.statements[null] = s
+	}
+	return s, err
+}
+
 func (r *rowWriter[T]) close() {
-	if r.statement != nil {
-		_ = r.conn.Raw(func(any) error { return r.statement.Close() })
+	for _, s := range r.statements {
+		_ = s.Close()
+	}
+	clear(r.statements)
+}
+
+// rows are the writers of the tables that make a block, on one connection.
+type rows struct {
+	conn         *sql.Conn
+	blocks       *rowWriter[blockRow]
+	uncles       *rowWriter[uncleRow]
+	transactions *rowWriter[transactionRow]
+	logs         *rowWriter[logRow]
+	withdrawals  *rowWriter[withdrawalRow]
+	transfers    *rowWriter[transferRow]
+}
+
+func newRows(conn *sql.Conn) *rows {
+	return &rows{
+		conn:         conn,
+		blocks:       newRowWriter("blocks", blockColumns),
+		uncles:       newRowWriter("uncles", uncleColumns),
+		transactions: newRowWriter("transactions", transactionColumns),
+		logs:         newRowWriter("logs", logColumns),
+		withdrawals:  newRowWriter("withdrawals", withdrawalColumns),
+		transfers:    newRowWriter("transfers", transferColumns),
 	}
 }
 
-// rows are the writers of the tables that make a block.
-type rows struct {
-	blocks       rowWriter[blockRow]
-	uncles       rowWriter[uncleRow]
-	transactions rowWriter[transactionRow]
-	logs         rowWriter[logRow]
-	withdrawals  rowWriter[withdrawalRow]
-	transfers    rowWriter[transferRow]
-}
-
-func (r *rows) prepare(ctx context.Context, conn *sql.Conn) error {
-	return errors.Join(
-		r.blocks.prepare(ctx, conn, "blocks", blockColumns),
-		r.uncles.prepare(ctx, conn, "uncles", uncleColumns),
-		r.transactions.prepare(ctx, conn, "transactions", transactionColumns),
-		r.logs.prepare(ctx, conn, "logs", logColumns),
-		r.withdrawals.prepare(ctx, conn, "withdrawals", withdrawalColumns),
-		r.transfers.prepare(ctx, conn, "transfers", transferColumns),
-	)
-}
-
+// close closes the statements. The connection is its owner's.
 func (r *rows) close() {
-	r.blocks.close()
-	r.uncles.close()
-	r.transactions.close()
-	r.logs.close()
-	r.withdrawals.close()
-	r.transfers.close()
+	if r == nil {
+		return
+	}
+	_ = r.conn.Raw(func(any) error { // fails if the connection has been closed, and they with it
+		r.blocks.close()
+		r.uncles.close()
+		r.transactions.close()
+		r.logs.close()
+		r.withdrawals.close()
+		r.transfers.close()
+		return nil
+	})
 }
 
 // insert writes a block with all that is in it. at is in unix milliseconds.
 func (r *rows) insert(b *chain.Block, at int64) error {
-	row := blockRow{
-		Header: b.Header, transactions: uint64(len(b.Transactions)), uncles: uint64(len(b.Uncles)),
-		verdict: b.Verdict, indexedAt: uint64(at),
-	}
-	if b.Withdrawals != nil {
-		count := uint64(len(b.Withdrawals))
-		row.withdrawals = &count
-	}
-	for i := range b.Transactions {
-		if err := r.insertTransaction(b, i, &row.logs); err != nil {
-			return fmt.Errorf("block %d: transaction %d: %w", b.Number, i, err)
+	return r.conn.Raw(func(raw any) error {
+		if err := (insertion{r, raw.(driver.Conn), b}).insert(at); err != nil {
+			return fmt.Errorf("block %d: %w", b.Number, err)
 		}
-	}
-	if err := r.insertParts(b); err != nil {
-		return fmt.Errorf("block %d: %w", b.Number, err)
-	}
-	if err := r.blocks.write(row); err != nil {
-		return fmt.Errorf("block %d: %w", b.Number, err)
-	}
-	return nil
+		return nil
+	})
 }
 
-// insertParts writes the withdrawals and uncles.
-func (r *rows) insertParts(b *chain.Block) error {
-	for i := range b.Withdrawals {
-		id, err := rowID(b.Number, i)
+// An insertion is of one block.
+type insertion struct {
+	*rows
+	raw driver.Conn
+	b   *chain.Block
+}
+
+func (n insertion) insert(at int64) error {
+	row := blockRow{
+		Header: n.b.Header, transactions: uint64(len(n.b.Transactions)), uncles: uint64(len(n.b.Uncles)),
+		verdict: n.b.Verdict, indexedAt: uint64(at),
+	}
+	if n.b.Withdrawals != nil {
+		count := uint64(len(n.b.Withdrawals))
+		row.withdrawals = &count
+	}
+	for i := range n.b.Transactions {
+		if err := n.transaction(i, &row.logs); err != nil {
+			return fmt.Errorf("transaction %d: %w", i, err)
+		}
+	}
+	if err := n.parts(); err != nil {
+		return err
+	}
+	return n.blocks.write(n.raw, row)
+}
+
+// parts writes the withdrawals and uncles.
+func (n insertion) parts() error {
+	for i := range n.b.Withdrawals {
+		id, err := rowID(n.b.Number, i)
 		if err == nil {
-			err = r.withdrawals.write(withdrawalRow{id: id, Withdrawal: b.Withdrawals[i]})
+			err = n.withdrawals.write(n.raw, withdrawalRow{id: id, Withdrawal: n.b.Withdrawals[i]})
 		}
 		if err != nil {
 			return fmt.Errorf("withdrawal %d: %w", i, err)
 		}
 	}
-	for i := range b.Uncles {
-		id, err := rowID(b.Number, i)
+	for i := range n.b.Uncles {
+		id, err := rowID(n.b.Number, i)
 		if err == nil {
-			err = r.uncles.write(uncleRow{id: id, Header: b.Uncles[i]})
+			err = n.uncles.write(n.raw, uncleRow{id: id, Header: n.b.Uncles[i]})
 		}
 		if err != nil {
 			return fmt.Errorf("uncle %d: %w", i, err)
@@ -132,22 +184,22 @@ func (r *rows) insertParts(b *chain.Block) error {
 	return nil
 }
 
-// insertTransaction writes a transaction with its logs, and counts them.
-func (r *rows) insertTransaction(b *chain.Block, i int, logs *uint64) error {
-	tx := &b.Transactions[i]
-	id, err := rowID(b.Number, i)
+// transaction writes a transaction with its logs, and counts them.
+func (n insertion) transaction(i int, logs *uint64) error {
+	tx := &n.b.Transactions[i]
+	id, err := rowID(n.b.Number, i)
 	if err != nil {
 		return err
 	}
 	row := transactionRow{id: id, Transaction: *tx, logs: uint64(len(tx.Receipt.Logs))}
-	if b.Verdict.Passed&chain.LogsBloom == 0 {
+	if n.b.Verdict.Passed&chain.LogsBloom == 0 {
 		row.bloom = tx.Receipt.LogsBloom
 	}
-	if err := r.transactions.write(row); err != nil {
+	if err := n.transactions.write(n.raw, row); err != nil {
 		return err
 	}
 	for j := range tx.Receipt.Logs {
-		if err := r.insertLog(b.Number, int(*logs), i, &tx.Receipt.Logs[j]); err != nil {
+		if err := n.log(int(*logs), i, &tx.Receipt.Logs[j]); err != nil {
 			return fmt.Errorf("log %d: %w", j, err)
 		}
 		*logs++
@@ -155,8 +207,8 @@ func (r *rows) insertTransaction(b *chain.Block, i int, logs *uint64) error {
 	return nil
 }
 
-func (r *rows) insertLog(number uint64, index, transaction int, log *chain.Log) error {
-	id, err := rowID(number, index)
+func (n insertion) log(index, transaction int, log *chain.Log) error {
+	id, err := rowID(n.b.Number, index)
 	if err != nil {
 		return err
 	}
@@ -164,11 +216,11 @@ func (r *rows) insertLog(number uint64, index, transaction int, log *chain.Log) 
 	for k := range log.Topics {
 		row.topics[k] = &log.Topics[k]
 	}
-	if err := r.logs.write(row); err != nil {
+	if err := n.logs.write(n.raw, row); err != nil {
 		return err
 	}
 	for _, t := range log.Transfers() {
-		err := r.transfers.write(transferRow{
+		err := n.transfers.write(n.raw, transferRow{
 			logID: id, batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
 		})
 		if err != nil {

@@ -60,7 +60,7 @@ type writer struct {
 	conn *sql.Conn
 
 	statements map[string]*sql.Stmt
-	rows       rows
+	rows       *rows
 	rewinds    atomic.Uint64 // since the file was opened; read by others too
 	rotated    string        // name of the file that this one took the place of, until it is identified
 	schema     int64         // SQLite's count of changes of the schema, when last looked at
@@ -91,7 +91,8 @@ func (w *writer) open(ctx context.Context, isNew bool) (err error) {
 	if err := schema.All().Migrate(ctx, w.conn); err != nil {
 		return err
 	}
-	return w.rows.prepare(ctx, w.conn)
+	w.rows = newRows(w.conn)
+	return nil
 }
 
 // run serves requests until quit is closed.
