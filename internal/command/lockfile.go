@@ -18,6 +18,9 @@ type notice struct {
 	Token   string `json:"token,omitempty"`
 }
 
+// login is the URL of the page by which a browser gets the token.
+func (n notice) login() string { return "http://" + n.Address + "/login?token=" + n.Token }
+
 func lockPath(db string) string { return db + ".lock" }
 
 // leave writes the notice into the lock file, whose inode must stay: it is

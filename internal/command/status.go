@@ -26,19 +26,24 @@ usage: gapless status [flags]
   --report     print Markdown for a bug report, without paths, hosts and keys
   --ready      print nothing, and end with exit code 1 and the reason unless gapless run has the
                file open, follows the node and can write
+  --login      print the URL by which a browser may retry and skip blocks; keep it to yourself
 `
 
 func (a *app) statusCommand() *cobra.Command {
 	var db string
-	var asJSON, report, ready bool
+	var asJSON, report, ready, login bool
 	c := a.command("status", statusUsage, 0, func(ctx context.Context, _ []string) error {
 		switch {
 		case asJSON && report:
 			return usagef("--json and --report exclude each other")
 		case ready && (asJSON || report):
 			return usagef("--ready prints nothing, so --json and --report have no use with it")
+		case login && (asJSON || report || ready):
+			return usagef("--login prints a URL alone, so leave the other flags out")
 		case ready:
 			return checkReady(ctx, db)
+		case login:
+			return a.printLogin(db)
 		}
 		st, err := statusOf(ctx, db)
 		switch {
@@ -57,7 +62,19 @@ func (a *app) statusCommand() *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "")
 	c.Flags().BoolVar(&report, "report", false, "")
 	c.Flags().BoolVar(&ready, "ready", false, "")
+	c.Flags().BoolVar(&login, "login", false, "")
 	return c
+}
+
+// printLogin prints the URL that carries the token of the process that has the
+// file. It is told on a terminal only, or when it is asked for.
+func (a *app) printLogin(db string) error {
+	n, ok := readNotice(db)
+	if !ok || n.Address == "" {
+		return fmt.Errorf("no gapless run serves %s, or its .lock file can't be read: only its owner may", db)
+	}
+	fmt.Fprintln(a.stdout, n.login())
+	return nil
 }
 
 // checkReady fails if the index can't be relied on now to be where the chain is.

@@ -18,19 +18,21 @@ import (
 // tellStart says where everything is. Who opens the page by the URL for login
 // may retry and skip from there.
 func (s *service) tellStart() {
-	about, web, login := "", "off", "off"
+	about, web := "", "off"
 	if s.isNew {
 		about = " (new)"
 	}
 	if s.page != nil {
 		web = "http://" + s.page.address
-		login = web + "/login?token=" + s.token
 	}
 	if !s.plain {
-		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "login", login, "node", s.endpoints())
+		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "node", s.endpoints())
 		return
 	}
-	s.out.printf("file  %s%s\npage  %s\nlogin %s\n", s.store.Path(), about, web, login)
+	s.out.printf("file  %s%s\npage  %s\n", s.store.Path(), about, web)
+	if s.page != nil {
+		s.out.printf("login %s\n", s.notice().login())
+	}
 }
 
 func (s *service) endpoints() string {

@@ -7,8 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"net/http/httptest"
+	"net/url"
+	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,18 +24,19 @@ import (
 
 var update = flag.Bool("update", false, "make the pictures in testdata/pages anew")
 
-var loginURL = regexp.MustCompile(`login="?(http://[^/ "]+)(/login\?token=[^ "]+)`)
-
 // loginPage gives where the program serves its pages, and the path that logs in.
 func (g *gapless) loginPage() (base, login string) {
 	g.t.Helper()
 	g.eventually(func() error {
-		found := loginURL.FindAllStringSubmatch(g.log.String(), -1)
-		if found == nil {
-			return fmt.Errorf("no page is told")
+		out, err := exec.CommandContext(g.ctx, binary, "status", "--db", g.db, "--login").Output()
+		if err != nil {
+			return err
 		}
-		last := found[len(found)-1]
-		base, login = last[1], last[2]
+		at, err := url.Parse(strings.TrimSpace(string(out)))
+		if err != nil {
+			return err
+		}
+		base, login = "http://"+at.Host, at.RequestURI()
 		return nil
 	})
 	return base, login
