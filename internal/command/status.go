@@ -147,6 +147,9 @@ func printStatus(w io.Writer, st rest.Status) {
 	if g := st.Growth; g != nil {
 		line("growth", "%s a day, %s a year, at the pace of the last %s", amount(g.Day), amount(g.Year), count(g.Blocks, "block"))
 	}
+	if st.Postponed {
+		line("indexes", "by address, topic and token: made when the first sync is done")
+	}
 	line("missing", "%s", missingLine(st.Missing))
 	if t := st.Missing.Trouble; t != nil {
 		line("trouble", "block %s: %s", thousands(t.Number), troubleLine(t))

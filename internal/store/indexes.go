@@ -142,15 +142,24 @@ func (w *writer) cache(kB int) error {
 	return err
 }
 
-// mustBeIndexed fails with [ErrUnindexed] while indexes are postponed.
-func (r *Reader) mustBeIndexed(ctx context.Context) error {
-	return r.View(ctx, func(v *View) error {
+// Postponed reports whether indexes are still to be made, as by
+// [Store.PostponeIndexes].
+func (r *Reader) Postponed(ctx context.Context) (postponed bool, err error) {
+	err = r.View(ctx, func(v *View) error {
 		indexed, err := v.indexed()
-		if err == nil && !indexed {
-			err = ErrUnindexed
-		}
+		postponed = !indexed
 		return err
 	})
+	return postponed, err
+}
+
+// mustBeIndexed fails with [ErrUnindexed] while indexes are postponed.
+func (r *Reader) mustBeIndexed(ctx context.Context) error {
+	postponed, err := r.Postponed(ctx)
+	if err == nil && postponed {
+		err = ErrUnindexed
+	}
+	return err
 }
 
 // indexed reports whether no index is postponed. None will be any more once a

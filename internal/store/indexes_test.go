@@ -52,6 +52,9 @@ func TestPostponedIndexes(t *testing.T) {
 	if err := s.Commit(t.Context(), stored(t, 1000, 1030)); err != nil {
 		t.Fatal(err)
 	}
+	if postponed, err := s.Postponed(t.Context()); err != nil || !postponed {
+		t.Errorf("postponed: %t, %v", postponed, err)
+	}
 	for name, search := range searches {
 		if _, err := search(t.Context(), s); !errors.Is(err, store.ErrUnindexed) {
 			t.Errorf("%s: error %v, want %v", name, err, store.ErrUnindexed)
@@ -88,6 +91,9 @@ func TestPostponedIndexes(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-usual +postponed):\n%s", name, diff)
 		}
+	}
+	if postponed, err := s.Postponed(t.Context()); err != nil || postponed {
+		t.Errorf("postponed in the end: %t, %v", postponed, err)
 	}
 	if diff := cmp.Diff(seen(usual), seen(s)); diff != "" {
 		t.Errorf("logs of a range, by index (-usual +postponed):\n%s", diff)

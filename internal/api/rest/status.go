@@ -29,7 +29,8 @@ type Status struct {
 	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
 	Missing    Missing    `json:"missing"`
 	Endpoints  []Endpoint `json:"endpoints,omitempty"`
-	Growth     *Growth    `json:"growth,omitempty"` // only where gapless status tells it
+	Growth     *Growth    `json:"growth,omitempty"`            // only where gapless status tells it
+	Postponed  bool       `json:"indexes_postponed,omitempty"` // those by address, topic and token come after the first sync
 }
 
 // A Growth estimates what the file will take, by the pace of its last blocks.
@@ -127,6 +128,9 @@ func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
 		return s, err
 	}
 	s.Chain = &Chain{ID: id.ChainID, Genesis: id.Genesis, Client: id.Client, Start: id.Start, Epoch: fmt.Sprintf("%x", id.Epoch)}
+	if s.Postponed, err = r.Postponed(ctx); err != nil {
+		return s, err
+	}
 	latest, err := r.Latest(ctx)
 	if err != nil {
 		return s, err
