@@ -132,7 +132,7 @@ func (s *Store) BuildIndex(ctx context.Context, name string) error {
 // What SQLite keeps of the file in memory, in kB, and while it makes an index:
 // then it sorts in as much memory again (https://sqlite.org/pragma.html#pragma_cache_size).
 const (
-	cacheSize  = 32768
+	cacheSize  = 24576
 	buildCache = 8192
 )
 
