@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"gapless/internal/chain"
@@ -9,16 +10,17 @@ import (
 )
 
 // Await returns once an endpoint answers. It asks at once, and then with waits
-// that grow from 250 ms to 30 s, or to 1 s if all endpoints are on loopback. An
-// endpoint on another chain does not count, and one that asked for a respite not
-// before its end. One that is refused for its genesis alone counts after half a
-// second, so that the caller can ask for the Identity.
+// that grow from 250 ms to 30 s, or to 1 s if all endpoints are on loopback, and to
+// PollEvery if that is longer. An endpoint on another chain does not count, and one
+// that asked for a respite not before its end. One that is refused for its genesis
+// alone counts after half a second, so that the caller can ask for the Identity.
 func (n *Node) Await(ctx context.Context) error {
 	const shortest = 250 * time.Millisecond
 	longest := 30 * time.Second
 	if n.loopback() {
 		longest = time.Second
 	}
+	longest = max(longest, n.PollEvery())
 	for wait := shortest; ; wait = min(2*wait, longest) {
 		if n.anyAnswers(ctx) {
 			return nil
@@ -68,7 +70,7 @@ func (n *Node) answers(ctx context.Context, e *endpoint) bool {
 // notAnswered takes the failure of a probe.
 func (e *endpoint) notAnswered(ctx context.Context, err error) {
 	switch c, ok := err.(*chain.Error); {
-	case ctx.Err() != nil:
+	case ctx.Err() != nil || errors.Is(err, errBudget):
 	case ok && c.Class == chain.RateLimited:
 		e.respite.lengthen(c.After, time.Now())
 	default:

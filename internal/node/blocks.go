@@ -177,7 +177,7 @@ func (g *gathering) compare(ctx context.Context, e *endpoint, results []chain.Re
 	if len(numbers) == 0 {
 		return nil
 	}
-	headers, _, err := lead.headers(ctx, numbers)
+	headers, _, err := lead.headers(ctx, numbers, lead.priority(numbers))
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

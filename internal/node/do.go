@@ -59,7 +59,7 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
-	if errors.Is(err, errAllowance) {
+	if errors.Is(err, errAllowance) || errors.Is(err, errBudget) {
 		return false, err
 	}
 	switch chain.ClassOf(err) {

@@ -24,6 +24,7 @@ type endpoint struct {
 	secrets  *redactor
 	limit    *limiter
 	respite  respite
+	budget   *budget // all endpoints have the same; nil: none
 	metrics  *metrics
 	logger   *slog.Logger
 
@@ -155,7 +156,7 @@ func number(yes bool) float64 {
 func (e *endpoint) chunk(calls, group int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := min(calls, e.batch)
+	n := min(calls, e.batch, e.budget.atOnce())
 	if n > group {
 		n -= n % group
 	}

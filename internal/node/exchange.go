@@ -21,7 +21,7 @@ func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) err
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
 	}
-	if err := e.admitted(ctx, len(calls), urgent); err != nil {
+	if err := e.admitted(ctx, calls, urgent); err != nil {
 		return err
 	}
 	start := time.Now()
@@ -34,18 +34,26 @@ func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) err
 }
 
 // admitted waits until the request may be sent.
-func (e *endpoint) admitted(ctx context.Context, calls int, urgent bool) error {
+func (e *endpoint) admitted(ctx context.Context, calls []*call, urgent bool) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
 	if urgent {
-		e.limit.take(calls)
-		return nil
+		e.limit.take(len(calls))
+		return e.spend(ctx, len(calls), leading)
 	}
 	if err := e.waitRespite(ctx); err != nil {
 		return err
 	}
-	return e.limit.wait(ctx, calls)
+	if err := e.limit.wait(ctx, len(calls)); err != nil {
+		return err
+	}
+	return e.spend(ctx, len(calls), calls[0].goes)
+}
+
+// spend waits until calls may be made of the day's, and counts them.
+func (e *endpoint) spend(ctx context.Context, calls int, p priority) error {
+	return e.named(e.budget.wait(ctx, calls, p))
 }
 
 // named puts the endpoint's label before a sorted error.

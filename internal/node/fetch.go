@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"slices"
 
 	"gapless/internal/chain"
 )
@@ -11,8 +12,9 @@ import (
 // that they take more than they may.
 func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowance) ([]chain.Result, error) {
 	fetches := make([]*fetch, len(numbers))
+	goes := e.priority(numbers)
 	for i, number := range numbers {
-		fetches[i] = &fetch{number: number, within: within}
+		fetches[i] = &fetch{number: number, within: within, goes: goes}
 	}
 	for _, step := range []func(context.Context, []*fetch) error{
 		e.fetchBlocks, e.fetchByTransaction, e.addReceipts, e.addUncles,
@@ -31,11 +33,22 @@ func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowan
 	return results, nil
 }
 
+// priority is that of calls for blocks, by the lowest of them.
+func (e *endpoint) priority(numbers []uint64) priority {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if !e.headAt.IsZero() && slices.Min(numbers)+nearHead > e.state.Head {
+		return atHead
+	}
+	return filling
+}
+
 // A fetch is a block on its way. What a node answers is let go of as soon as it
 // is decoded: it takes more than the block.
 type fetch struct {
 	number   uint64
 	within   *allowance      // of its calls
+	goes     priority        // of its calls
 	block    *chain.Block    // decoded
 	receipts json.RawMessage // not yet decoded
 	bytes    int             // of JSON so far
@@ -45,7 +58,7 @@ type fetch struct {
 
 // call makes a call for the fetch.
 func (f *fetch) call(method string, params ...any) *call {
-	c := newCall(method, params...)
+	c := newCall(method, params...).of(f.goes)
 	c.within = f.within
 	return c
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+	"golang.org/x/time/rate"
 
 	"gapless/internal/chain"
 )
@@ -20,13 +21,17 @@ const (
 // Follow calls moved for each new head of the chain, and polled after each poll
 // or notification that shows that the node answers, until ctx ends, whose cause
 // it returns. It listens to newHeads where a WebSocket answers and else polls,
-// at half of the interval between blocks. A head may be skipped, and may be
-// below the one before it. The functions are called one at a time. With several
-// endpoints all of this is about the leader, whichever it is at the time.
+// at half of the interval between blocks, but not more often than PollEvery. A
+// head may be skipped, and may be below the one before it. The functions are
+// called one at a time. With several endpoints all of this is about the leader,
+// whichever it is at the time.
 func (n *Node) Follow(ctx context.Context, moved func(*chain.Header), polled func(at time.Time)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	f := &follower{node: n, moved: moved, polled: polled, events: make(chan event)}
+	f := &follower{node: n, moved: moved, polled: polled, events: make(chan event), every: n.PollEvery()}
+	if f.every > 0 {
+		f.spaced = rate.NewLimiter(rate.Every(f.every), 3)
+	}
 	var aside sync.WaitGroup
 	aside.Go(func() { n.subscribe(ctx, f.events) })
 	aside.Go(func() { n.watch(ctx) })
@@ -41,7 +46,9 @@ type follower struct {
 	node   *Node
 	moved  func(*chain.Header)
 	polled func(at time.Time)
-	events chan event // from the subscription and the poll
+	events chan event    // from the subscription and the poll
+	every  time.Duration // between polls, at least; 0: as often as it takes
+	spaced *rate.Limiter // nil without every; a few polls may come sooner
 
 	last      common.Hash   // of the head
 	number    uint64        // of the head
@@ -74,16 +81,34 @@ func (f *follower) run(ctx context.Context) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-timer.C:
-			if !f.polling {
-				f.polling = true
-				go f.poll(ctx)
+			if f.polling {
+				break
 			}
+			if early := f.early(); early > 0 {
+				timer.Reset(early)
+				break
+			}
+			f.polling = true
+			go f.poll(ctx)
 		case ev := <-f.events:
 			if next, ok := f.step(ev); ok {
 				timer.Reset(next)
 			}
 		}
 	}
+}
+
+// early is how much too early a poll would be now.
+func (f *follower) early() time.Duration {
+	if f.spaced == nil {
+		return 0
+	}
+	r := f.spaced.Reserve()
+	early := r.Delay()
+	if early > 0 {
+		r.Cancel()
+	}
+	return early
 }
 
 // poll asks for the head once.
@@ -178,16 +203,16 @@ func (f *follower) wait() time.Duration {
 		slowest = time.Second
 	}
 	if f.errors > 0 {
-		return jitter(min(pollFastest<<min(f.errors-1, 10), slowest))
+		return jitter(min(pollFastest<<min(f.errors-1, 16), max(slowest, f.every)))
 	}
 	switch {
 	case f.live == nil || f.missed > 0:
 	case loopback: // a development node does not announce that it takes blocks back
-		return slowest
+		return max(slowest, f.every)
 	default: // a poll only checks it
-		return max(2*f.pace(loopback), 4*slowest)
+		return max(2*f.pace(loopback), 4*slowest, f.every)
 	}
-	return f.pace(loopback)
+	return max(f.pace(loopback), f.every)
 }
 
 // pace gives half of the interval between blocks, within bounds.

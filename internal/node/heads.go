@@ -25,7 +25,10 @@ func (n *Node) Tag(ctx context.Context, tag string) (h *chain.Header, err error)
 
 // headerOf asks for the header of a tag or a number in hex.
 func (e *endpoint) headerOf(ctx context.Context, name string) (*chain.Header, error) {
-	c := newCall("eth_getBlockByNumber", name, false)
+	c := newCall("eth_getBlockByNumber", name, false).of(atHead)
+	if name == "latest" {
+		c.of(leading)
+	}
 	if err := e.do(ctx, []*call{c}, 1); err != nil {
 		return nil, err
 	}
@@ -43,7 +46,7 @@ func (n *Node) Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, 
 	err := n.use(ctx, func(e *endpoint) error {
 		var failed []error
 		var err error
-		headers, failed, err = e.headers(ctx, numbers)
+		headers, failed, err = e.headers(ctx, numbers, atHead)
 		for _, f := range failed {
 			if err == nil && f != nil && chain.ClassOf(f) != chain.NotYet {
 				return f
@@ -55,10 +58,10 @@ func (n *Node) Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, 
 }
 
 // headers asks for many headers, and gives each or what is wrong with it.
-func (e *endpoint) headers(ctx context.Context, numbers []uint64) ([]*chain.Header, []error, error) {
+func (e *endpoint) headers(ctx context.Context, numbers []uint64, p priority) ([]*chain.Header, []error, error) {
 	calls := make([]*call, len(numbers))
 	for i, number := range numbers {
-		calls[i] = newCall("eth_getBlockByNumber", hex(number), false)
+		calls[i] = newCall("eth_getBlockByNumber", hex(number), false).of(p)
 	}
 	if err := e.do(ctx, calls, 1); err != nil {
 		return nil, nil, err
@@ -82,7 +85,7 @@ func (e *endpoint) headers(ctx context.Context, numbers []uint64) ([]*chain.Head
 // know it.
 func (n *Node) HeaderByHash(ctx context.Context, hash common.Hash) (h *chain.Header, err error) {
 	err = n.use(ctx, func(e *endpoint) error {
-		c := newCall("eth_getBlockByHash", hash, false)
+		c := newCall("eth_getBlockByHash", hash, false).of(atHead)
 		if err := e.do(ctx, []*call{c}, 1); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ type call struct {
 	method string
 	params []any
 	within *allowance      // for the answer; nil: none
+	goes   priority        // where calls are counted by the day
 	raw    json.RawMessage // part of the answer that it came in
 	err    error           // a *chain.Error
 }
@@ -24,6 +25,12 @@ func newCall(method string, params ...any) *call {
 		params = []any{} // hardhat refuses null
 	}
 	return &call{method: method, params: params}
+}
+
+// of sets the priority.
+func (c *call) of(p priority) *call {
+	c.goes = p
+	return c
 }
 
 // hex is a number as JSON-RPC has it.

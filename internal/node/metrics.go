@@ -61,6 +61,17 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	return m, nil
 }
 
+// count registers what is left of a budget, if there is one.
+func (m *metrics) count(r prometheus.Registerer, b *budget) error {
+	if r == nil || b == nil {
+		return nil
+	}
+	return r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "gapless_daily_calls_left",
+		Help: "Calls to Ethereum nodes that are left until 00:00 UTC, where --daily-calls limits them.",
+	}, func() float64 { return float64(b.snapshot().Left) }))
+}
+
 // know lets there be counters of an endpoint before it has done anything: what
 // becomes 1 from nothing has not grown, by Prometheus.
 func (m *metrics) know(label string) {

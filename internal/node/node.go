@@ -22,13 +22,14 @@ import (
 
 // Options say where the nodes are and how to ask them.
 type Options struct {
-	URLs      []string          // http, https, ws or wss; the first is preferred
-	Header    http.Header       // sent with every request; secret
-	Rate      float64           // calls a second over all endpoints; 0: 50 of each off loopback, no limit on it; below 0: no limit
-	Timeout   time.Duration     // of a request of one call, up to three times that for a batch; 0: 10 s
-	Transport http.RoundTripper // nil: one of its own
-	Logger    *slog.Logger      // nil: none
-	Metrics   prometheus.Registerer
+	URLs       []string          // http, https, ws or wss; the first is preferred
+	Header     http.Header       // sent with every request; secret
+	Rate       float64           // calls a second over all endpoints; 0: 50 of each off loopback, no limit on it; below 0: no limit
+	DailyCalls int               // over all endpoints from 00:00 to 00:00 UTC; calls wait so that they last; 0: no limit
+	Timeout    time.Duration     // of a request of one call, up to three times that for a batch; 0: 10 s
+	Transport  http.RoundTripper // nil: one of its own
+	Logger     *slog.Logger      // nil: none
+	Metrics    prometheus.Registerer
 }
 
 // A Node is one chain as one or several endpoints tell of it. It is safe for
@@ -41,6 +42,7 @@ type Node struct {
 	transport *http.Transport // nil if it was given
 	memory    memory          // of blocks, with several endpoints
 	watching  atomic.Int32    // Follows that watch all endpoints
+	budget    *budget         // nil: calls are not counted by the day
 
 	mu       sync.Mutex    // guards what follows; may be held while an endpoint's is taken
 	lead     *endpoint     // as last elected; nil: never
@@ -75,6 +77,10 @@ func New(o Options) (*Node, error) {
 		o.Header = http.Header{}
 	}
 	n := &Node{secrets: newRedactor(urls, o.Header), logger: o.Logger, metrics: m, moved: make(chan struct{})}
+	n.budget = newBudget(o.DailyCalls, o.Logger)
+	if err := m.count(o.Metrics, n.budget); err != nil {
+		return nil, fmt.Errorf("node: %w", err)
+	}
 	n.open(o, urls, m)
 	return n, nil
 }
@@ -97,7 +103,7 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 		e := &endpoint{
 			label: fmt.Sprintf("%s#%d", shownHost(u), i+1), url: u, loopback: isLoopback(u.Hostname()),
 			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: shared,
-			metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
+			budget: n.budget, metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
 		}
 		if shared == nil {
 			e.limit = newLimiter(mostCalls(o.Rate, e.loopback))

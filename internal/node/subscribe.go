@@ -17,16 +17,17 @@ import (
 
 // subscribe keeps a subscription to new heads and tells of it, until ctx ends.
 func (n *Node) subscribe(ctx context.Context, events chan<- event) {
-	const shortest = time.Second
-	wait, longest := shortest, 5*time.Minute
+	const often = 4 // compared with polls, if those are rare
+	shortest := max(time.Second, n.PollEvery()/often)
+	wait, longest := shortest, max(5*time.Minute, shortest)
 	if n.loopback() {
-		longest = 10 * time.Second
+		longest = max(10*time.Second, shortest)
 	}
 	for ctx.Err() == nil {
 		e, moved := n.leader()
 		began, _ := n.subscribeOnce(ctx, e, moved, events) // why it ended is no one's trouble: polls tell
 		if began {
-			wait, longest = shortest, min(longest, 30*time.Second)
+			wait, longest = shortest, min(longest, max(30*time.Second, shortest))
 		}
 		select {
 		case <-ctx.Done():
@@ -82,12 +83,18 @@ func (e *endpoint) socketURLs() []*url.URL {
 
 // newHeads opens a connection and subscribes on it.
 func (e *endpoint) newHeads(ctx context.Context, u *url.URL) (*websocket.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	within, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	c, err := e.dial(ctx, u)
+	c, err := e.dial(within, u)
 	if err != nil {
 		return nil, err
 	}
+	if err := e.spend(ctx, 1, leading); err != nil {
+		_ = c.CloseNow() // not needed
+		return nil, err
+	}
+	ctx, cancel = context.WithTimeout(ctx, e.timeout) // that was a wait of ours
+	defer cancel()
 	c.SetReadLimit(64 << 20) // anvil sends whole blocks
 	err = c.Write(ctx, websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`))
 	var answer []byte

@@ -46,6 +46,7 @@ func (n *Node) watchOne(ctx context.Context, e *endpoint) {
 	if e.loopback {
 		every = lookEveryLoopback
 	}
+	every = max(every, n.PollEvery())
 	defer e.unwatched()
 	at := uint64(0) // the last height at which it was compared
 	for pause.For(ctx, jitter(every)) == nil {
