@@ -44,6 +44,7 @@ type bench struct {
 	wrong bool           // the file is meant to have wrong blocks
 	alone bool           // the node makes its chain by itself
 	fixed bool           // the source never changes
+	daily int            // calls that a UTC day has; 0: no limit
 
 	through   func(source) indexer.Source // nil: as it is
 	room      func() error
@@ -54,6 +55,7 @@ type bench struct {
 	transport http.RoundTripper // in the place of fake
 
 	store   *store.Store
+	node    *node.Node
 	indexer *indexer.Indexer
 	worker  *gapfill.Worker
 	stop    func() error // ends the run and closes the store
@@ -100,7 +102,7 @@ func (b *bench) nodes() node.Options {
 		b.transport = b.fake
 	}
 	if b.other == nil {
-		return node.Options{URLs: []string{b.url}, Transport: b.transport}
+		return node.Options{URLs: []string{b.url}, Transport: b.transport, DailyCalls: b.daily}
 	}
 	return node.Options{
 		URLs:      []string{b.url, otherURL(b.url)},
@@ -118,10 +120,11 @@ func otherURL(url string) string {
 
 // wire introduces the parts to each other.
 func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
+	b.node = n
 	log := slog.New(slog.DiscardHandler)
 	backoff := gapfill.Backoff{Base: 2 * time.Second}
 	options := indexer.Options{
-		Level: b.level, Until: b.until, Loopback: id.Loopback, Alone: b.alone, Delay: backoff.Delay,
+		Level: b.level, Until: b.until, Loopback: id.Loopback, Alone: b.alone, Delay: backoff.Delay, Sparing: n.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			b.committed()
 			b.worker.Schedule(f...)

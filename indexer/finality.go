@@ -43,14 +43,15 @@ func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 	if wait := time.Until(f.askAt); wait > 0 {
 		return wait
 	}
-	f.askAt = time.Now().Add(finalityEvery)
+	every := max(finalityEvery, 2*x.options.Sparing) // it takes two calls
+	f.askAt = time.Now().Add(every)
 	if err := x.askFinality(ctx); err != nil {
 		x.log.Debug("finality is not known", "err", err)
-		return finalityEvery
+		return every
 	}
 	f.head, f.left = head.Hash, false
 	if f.finalized == nil && f.safe == nil {
-		f.askAt = time.Now().Add(noFinalityEvery)
+		f.askAt = time.Now().Add(max(noFinalityEvery, every))
 	}
 	return 0
 }

@@ -51,6 +51,10 @@ type Options struct {
 	Until         *uint64     // highest number to index; nil for no end
 	Loopback      bool        // the source is on this machine
 	Alone         bool        // the source makes its chain by itself, so that it is never behind
+	// Sparing is how often the source is asked what can wait, at most: where
+	// calls are counted, that is as often as it asks for its head itself. 0 is
+	// for as often as it takes.
+	Sparing time.Duration
 	// Fixed says that the source is a copy that never changes, such as an
 	// archive. What is wrong in it or does not fit the file ends Run: it is not
 	// tried again, not recorded as missing, and no reorg is followed. Only what
@@ -293,7 +297,7 @@ func (x *Indexer) idle(ctx context.Context) time.Duration {
 		again = min(again, wait)
 	}
 	if !x.headWasTold() {
-		again = min(again, idleLook)
+		again = min(again, max(idleLook, x.options.Sparing))
 	}
 	return again
 }

@@ -123,6 +123,10 @@ func (x *Indexer) sawAnswer(at time.Time) {
 	x.status.AnsweredAt = at
 }
 
+// A resting source asks for nothing until a time, or has not until then, because
+// the calls of the day are used up. It is not silent meanwhile.
+type resting interface{ RestsUntil() time.Time }
+
 // silent reports whether the source has said nothing for so long that it should
 // be asked, and else how long it still may.
 func (x *Indexer) silent() (bool, time.Duration) {
@@ -130,11 +134,15 @@ func (x *Indexer) silent() (bool, time.Duration) {
 	if x.options.Loopback {
 		longest = silenceLoopback
 	}
+	longest += 2 * x.options.Sparing
 	x.mu.Lock()
 	at := x.status.AnsweredAt
 	x.mu.Unlock()
 	if at.Before(x.awaited) {
 		at = x.awaited
+	}
+	if s, ok := x.source.(resting); ok && at.Before(s.RestsUntil()) {
+		at = s.RestsUntil()
 	}
 	left := time.Until(at.Add(longest))
 	return left <= 0, left
