@@ -39,23 +39,25 @@ func TestRunFlags(t *testing.T) {
 		{"nothing", nil, nil, usual(func(*options) {})},
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
-			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--verify", "strict", "--confirmations", "12",
+			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--daily-calls", "5000", "--verify", "strict", "--confirmations", "12",
 			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
+			o.dailyCalls = 5000
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
 			o.minFree = 2_000_000_000
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",
-			"GAPLESS_FROM": "latest", "GAPLESS_RETRY_BASE": "1s", "GAPLESS_RPS": "-1", "GAPLESS_LISTEN": "0.0.0.0:80",
+			"GAPLESS_FROM": "latest", "GAPLESS_RETRY_BASE": "1s", "GAPLESS_RPS": "-1", "GAPLESS_DAILY_CALLS": "100000", "GAPLESS_LISTEN": "0.0.0.0:80",
 			"GAPLESS_UNTIL": "",
 		}, nil, usual(func(o *options) {
 			o.db, o.urls = "v.db", []string{"http://x", "http://y", "http://z"}
 			o.header = http.Header{"A": {"b c"}, "D": {"e"}}
 			o.from, o.backoff.Base, o.rate, o.listen = &place{0, true}, time.Second, -1, "0.0.0.0:80"
+			o.dailyCalls = 100_000
 		})},
 		{"a flag beats its variable", map[string]string{"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://v"}, []string{"--db", "f.db", "--rpc", "http://f"},
 			usual(func(o *options) { o.db, o.urls = "f.db", []string{"http://f"} })},

@@ -40,6 +40,9 @@ usage: gapless run [flags]
   --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
   --rps N               calls a second to all nodes; -1 for no limit
                         (50, without limit on this machine)
+  --daily-calls N       calls to all nodes from 00:00 to 00:00 UTC, spread over the day, new blocks
+                        first; with none left, all waits for the next day. A start has the part of N
+                        that is left of its day, whatever was used before (0: no limit)
   --verify LEVEL        auto refuses blocks that are provably wrong; strict also those that can't
                         be proved right; warn stores them with a note; off proves nothing (auto,
                         which is warn for anvil, hardhat and ganache on this machine)
@@ -76,6 +79,7 @@ type runFlags struct {
 	keep          uint64
 	wait          time.Duration
 	rps           float64
+	dailyCalls    int
 	verify        string
 	confirmations uint64
 	retryBase     time.Duration
@@ -99,6 +103,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.keep, "keep", 0, "")
 	flags.DurationVar(&f.wait, "wait", 10*time.Minute, "")
 	flags.Float64Var(&f.rps, "rps", 0, "")
+	flags.IntVar(&f.dailyCalls, "daily-calls", 0, "")
 	flags.StringVar(&f.verify, "verify", string(chain.Auto), "")
 	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
@@ -113,6 +118,10 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
+
+// fewestCalls is what a day needs: with a tenth of so many the head is looked at
+// every two and a half hours.
+const fewestCalls = 100
 
 const defaultListen = "127.0.0.1:8600"
 
@@ -136,7 +145,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, onReset: f.onReset, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
+	o = options{db: f.db, wait: f.wait, rate: f.rps, dailyCalls: f.dailyCalls, onReset: f.onReset, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
 		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
@@ -175,6 +184,8 @@ func (f *runFlags) check() error {
 		return usagef("--retry-base is %s: use a duration from 1ms to 24h, as 2s", f.retryBase)
 	case math.IsNaN(f.rps) || math.IsInf(f.rps, 0):
 		return usagef("--rps is %v: use a number of calls a second, or -1 for no limit", f.rps)
+	case f.dailyCalls < 0 || f.dailyCalls > 0 && f.dailyCalls < fewestCalls:
+		return usagef("--daily-calls is %d: use at least %d calls a day, or 0 for no limit", f.dailyCalls, fewestCalls)
 	case f.confirmations > math.MaxInt64:
 		return usagef("--confirmations is %d: use a number of blocks", f.confirmations)
 	}

@@ -337,7 +337,7 @@ func TestMetricNames(t *testing.T) {
 	t.Parallel()
 	n, url := serve(t, 50)
 	fail(n, allFail(30))
-	_, page := follow(t, newDB(t), url)
+	_, page := follow(t, newDB(t), url, "--daily-calls", "2000000000")
 	reaches(t, page, 51, 1)
 	_, body := get(t, page+"/metrics")
 	var lines []string

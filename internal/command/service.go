@@ -30,6 +30,7 @@ type options struct {
 	urls          []string
 	header        http.Header // secret
 	rate          float64
+	dailyCalls    int           // to all nodes; 0 for no limit
 	timeout       time.Duration // of a call; 0 is the node package's
 	from, until   *place
 	wait          time.Duration
@@ -176,7 +177,7 @@ func (s *service) open(ctx context.Context) (err error) {
 // openNode prepares to ask the node.
 func (s *service) openNode() (err error) {
 	s.node, err = node.New(node.Options{
-		URLs: s.urls, Header: s.header, Rate: s.rate, Timeout: s.timeout, Logger: s.log, Metrics: s.registry,
+		URLs: s.urls, Header: s.header, Rate: s.rate, DailyCalls: s.dailyCalls, Timeout: s.timeout, Logger: s.log, Metrics: s.registry,
 	})
 	if err != nil {
 		return usagef("%w\na node is named as http://127.0.0.1:8545", err)
@@ -262,7 +263,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
 		Alone: id.Loopback && isDevnet(id.Client),
-		Delay: s.backoff.Delay,
+		Delay: s.backoff.Delay, Sparing: s.node.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			e.worker.Schedule(f...)
 			s.hintDevnet(id, f)

@@ -28,6 +28,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 			PausedUntil: e.PausedUntil, DisputedAt: e.DisputedAt,
 		})
 	}
+	if b, ok := s.node.Budget(); ok {
+		st.Calls = &rest.Calls{Limit: b.Daily, Used: b.Used, Left: b.Left, ResetsAt: b.ResetsAt}
+	}
 	trouble := st.Missing.Trouble
 	if e := s.engine.Load(); e != nil {
 		e.describe(&st)
@@ -36,6 +39,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 		st.Missing, err = rest.CountMissing(ctx, s.store.Reader)
 	}
 	st.Missing.Trouble = trouble
+	if err := s.usedUp(); err != nil {
+		st.State = err.Error()
+	}
 	if notReady := s.ready(); notReady != nil {
 		st.NotReady = notReady.Error()
 	} else {
@@ -82,6 +88,9 @@ const (
 // ready says why the index can't be relied on now to be where the chain is. The
 // age of the last block does not matter: a chain may be idle.
 func (s *service) ready() error {
+	if err := s.usedUp(); err != nil {
+		return err
+	}
 	e := s.engine.Load()
 	if e == nil {
 		if why := s.waiting.Load(); why != nil {
@@ -102,6 +111,7 @@ func (s *service) ready() error {
 	if e.chain.Loopback {
 		stale = staleNear
 	}
+	stale += 2 * s.node.PollEvery()
 	at := e.indexer.Status().AnsweredAt
 	switch age := time.Since(at); {
 	case at.IsZero():
@@ -110,6 +120,19 @@ func (s *service) ready() error {
 		return fmt.Errorf("the node last told its head %s ago", span(age))
 	}
 	return nil
+}
+
+// usedUp says until when nothing is asked for because the calls of the day are
+// used up, if so.
+func (s *service) usedUp() error {
+	if s.node == nil {
+		return nil
+	}
+	b, ok := s.node.Budget()
+	if !ok || !b.UsedUp() {
+		return nil
+	}
+	return fmt.Errorf("rate limited until 00:00 UTC: the calls of the day are used up (--daily-calls %d)", b.Daily)
 }
 
 // down says why no endpoint is up, if so.

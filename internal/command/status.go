@@ -154,6 +154,9 @@ func printStatus(w io.Writer, st rest.Status) {
 	if t := st.Missing.Trouble; t != nil {
 		line("trouble", "block %s: %s", thousands(t.Number), troubleLine(t))
 	}
+	if c := st.Calls; c != nil {
+		line("calls", "%s", callsLine(c))
+	}
 	for _, e := range st.Endpoints {
 		line("node", "%s", endpointLine(e, e.Label))
 	}
@@ -192,6 +195,11 @@ func missingLine(m rest.Missing) string {
 		text += ", next retry " + until(m.NextAt)
 	}
 	return text
+}
+
+func callsLine(c *rest.Calls) string {
+	return fmt.Sprintf("%s used today, %s left until 00:00 UTC, %s; %s a day are allowed",
+		thousands(c.Used), thousands(c.Left), until(c.ResetsAt), thousands(c.Limit))
 }
 
 func troubleLine(t *rest.Failed) string {
@@ -283,6 +291,9 @@ func printReport(w io.Writer, st rest.Status) {
 	fmt.Fprintf(w, "missing      %s\n", missingLine(st.Missing))
 	if t := st.Missing.Trouble; t != nil {
 		fmt.Fprintf(w, "trouble      block %d: %s\n", t.Number, hide(troubleLine(t)))
+	}
+	if c := st.Calls; c != nil {
+		fmt.Fprintf(w, "calls        %s\n", callsLine(c))
 	}
 	for i, e := range st.Endpoints {
 		fmt.Fprintf(w, "node         %s\n", hide(endpointLine(e, fmt.Sprintf("#%d", i+1))))

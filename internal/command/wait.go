@@ -144,13 +144,7 @@ func (s *service) complete(ctx context.Context, last uint64) (missing int, err e
 	}
 	s.reached.Store(true)
 	s.awaitFinality(ctx)
-	enough := time.NewTimer(s.wait)
-	defer enough.Stop()
-	err = s.onChange(ctx, enough.C, func() (bool, error) {
-		waits, err := s.retriesUpTo(ctx, last)
-		return !waits, err
-	})
-	if err != nil {
+	if err := s.awaitRetries(ctx, last); err != nil {
 		return 0, err
 	}
 	err = s.store.EachDue(ctx, func(d store.Due) {
@@ -159,6 +153,26 @@ func (s *service) complete(ctx context.Context, last uint64) (missing int, err e
 		}
 	})
 	return missing, err
+}
+
+// awaitRetries waits until nothing up to the last block is retried any more, or
+// for so long as it was told to. That begins anew after a time without calls,
+// because those of a day were used up.
+func (s *service) awaitRetries(ctx context.Context, last uint64) error {
+	enough := time.NewTimer(s.wait)
+	defer enough.Stop()
+	for {
+		waits := false
+		err := s.onChange(ctx, enough.C, func() (_ bool, err error) {
+			waits, err = s.retriesUpTo(ctx, last)
+			return !waits, err
+		})
+		left := time.Until(s.node.RestsUntil().Add(s.wait))
+		if err != nil || !waits || left <= 0 {
+			return err
+		}
+		enough.Reset(left)
+	}
 }
 
 // lastWord is how long the node has at the end to say what is final.

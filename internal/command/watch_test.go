@@ -68,7 +68,7 @@ func TestWatchedMetrics(t *testing.T) {
 	t.Parallel()
 	n, url := serve(t, 50)
 	fail(n, allFail(30))
-	_, page := follow(t, newDB(t), url)
+	_, page := follow(t, newDB(t), url, "--daily-calls", "2000000000")
 	reaches(t, page, 51, 1)
 	_, body := get(t, page+"/metrics")
 	has := readExposed(body)

@@ -29,8 +29,17 @@ type Status struct {
 	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
 	Missing    Missing    `json:"missing"`
 	Endpoints  []Endpoint `json:"endpoints,omitempty"`
+	Calls      *Calls     `json:"daily_calls,omitempty"`       // absent without a limit
 	Growth     *Growth    `json:"growth,omitempty"`            // only where gapless status tells it
 	Postponed  bool       `json:"indexes_postponed,omitempty"` // those by address, topic and token come after the first sync
+}
+
+// Calls are those to all nodes that a UTC day has.
+type Calls struct {
+	Limit    int       `json:"limit"`
+	Used     int       `json:"used"` // since 00:00 UTC, or since the process began if that was later
+	Left     int       `json:"left"`
+	ResetsAt time.Time `json:"resets_at"` // 00:00 UTC
 }
 
 // A Growth estimates what the file will take, by the pace of its last blocks.
