@@ -35,7 +35,7 @@ func (r *Reader) Growth(ctx context.Context, bytes int64) (g Growth, err error) 
 			return err
 		}
 		const recent = `SELECT count(*), IFNULL(max(timestamp) - min(timestamp), 0), IFNULL(avg(2 + transaction_count + log_count), 0)
-			FROM (SELECT * FROM blocks ORDER BY number DESC LIMIT ?)`
+			FROM (SELECT * FROM blocks WHERE number > 0 ORDER BY number DESC LIMIT ?)` // a genesis may be of 1970
 		var seconds int64
 		var rows, rowsOfAll float64
 		if err := v.get(recent, []any{growthBlocks}, &g.Blocks, &seconds, &rows); err != nil || g.Blocks < 2 {

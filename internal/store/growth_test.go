@@ -31,6 +31,18 @@ func TestGrowth(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a genesis of 1970", func(t *testing.T) { // as that of geth --dev
+		c := devchain.Build(devchain.Spec{Blocks: 20, Transactions: 2, Logs: 1})
+		s := emptyStore(t, newPath(t), c)
+		defer s.Close()
+		commitTo(t, s, c, 20)
+		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE blocks SET timestamp = 0 WHERE number = 0`); err != nil {
+			t.Fatal(err)
+		}
+		if g, err := s.Growth(t.Context(), 1000); err != nil || g.Took != 19*12*time.Second {
+			t.Errorf("%+v, %v", g, err)
+		}
+	})
 	t.Run("all are missing", func(t *testing.T) {
 		s := newStore(t, 901, missing(901, 910))
 		if g, err := s.Growth(t.Context(), 1000); err != nil || g != (store.Growth{}) {
