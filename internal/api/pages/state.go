@@ -134,21 +134,22 @@ func (s *state) tokenNames(ctx context.Context, tokens map[common.Address]int) m
 	}
 	ctx, cancel := within(ctx)
 	defer cancel()
-	var mu sync.Mutex // guards known
 	known := make(map[common.Address]*tokenName)
-	var g errgroup.Group
-	asked := 0
-	for a, standard := range tokens {
+	var unknown []common.Address // or known for long
+	for a := range tokens {
 		n, ok := s.names.Get(a)
 		if ok {
 			known[a] = n
 		}
-		if (ok && time.Since(n.at) < namesStand) || asked == namesAsked {
-			continue
+		if (!ok || time.Since(n.at) >= namesStand) && len(unknown) < namesAsked {
+			unknown = append(unknown, a)
 		}
-		asked++
+	}
+	var mu sync.Mutex // guards known while it is asked for more
+	var g errgroup.Group
+	for _, a := range unknown {
 		g.Go(func() error {
-			n, err := s.askNames(ctx, a, standard)
+			n, err := s.askNames(ctx, a, tokens[a])
 			if err != nil {
 				return err
 			}
