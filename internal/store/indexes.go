@@ -62,7 +62,7 @@ var postponed = []string{
 }
 
 // PostponeIndexes drops the indexes by address, topic and token of a file that
-// has no block number yet, stored or missing; else it does nothing. A long chain
+// never had a block number, stored or missing; else it does nothing. A long chain
 // is stored in half the time without them, and they are made in a fraction of
 // that, and smaller, once there are rows: by [Store.BuildIndex] of each that
 // [Store.MissingIndexes] names.
@@ -70,6 +70,10 @@ func (s *Store) PostponeIndexes(ctx context.Context) error {
 	return s.write(ctx, func(w *writer) error {
 		start, next, err := w.bounds()
 		if err != nil || next > start {
+			return err
+		}
+		had, err := w.get(`SELECT 1 FROM journal WHERE kind IN (?, ?) LIMIT 1`, []any{kindBlocks, kindFailed}, []any{new(int)})
+		if err != nil || had { // and has left them all: whoever reads may count on the indexes
 			return err
 		}
 		for _, name := range postponed {

@@ -113,6 +113,20 @@ func TestPostponeOnlyWhereNothingIs(t *testing.T) {
 	}
 }
 
+// Nor where there were rows once: who reads has found the indexes.
+func TestPostponeNotAfterRewind(t *testing.T) {
+	s := newStore(t, 1000, stored(t, 1000, 1005))
+	if err := s.Rewind(t.Context(), store.Reorg{Ancestor: 999}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.PostponeIndexes(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if names := missingIndexes(t, s); len(names) > 0 {
+		t.Errorf("missing are %q", names)
+	}
+}
+
 // An index that can't be finished is not there at all, and the writer goes on.
 func TestBuildIndexFails(t *testing.T) {
 	s := newStore(t, 1000)
