@@ -80,7 +80,7 @@ func (c *catchingUp) fetchAhead(ctx context.Context, g *errgroup.Group, from uin
 
 // begin plans the next span once there is room for it.
 func (c *catchingUp) begin(ctx context.Context, from uint64) (*span, error) {
-	left, waited, err := c.window.take(ctx, c.size.one())
+	left, waited, err := c.window.take(ctx, c.size.one)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package indexer_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"gapless/indexer"
+	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
@@ -165,6 +167,49 @@ func TestReorgWhileCatchingUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A torn source gives a block, and others that are asked for with it, only when
+// it has given higher ones, and changes the chain before.
+type torn struct {
+	source
+	number         uint64
+	above          chan struct{} // closed when higher ones were given
+	given, changed sync.Once
+	change         func()
+}
+
+func (s *torn) Blocks(ctx context.Context, numbers []uint64, most int64) ([]chain.Result, error) {
+	if slices.Contains(numbers, s.number) {
+		<-s.above
+		s.changed.Do(s.change)
+	}
+	results, err := s.source.Blocks(ctx, numbers, most)
+	if numbers[0] > s.number {
+		s.given.Do(func() { close(s.above) })
+	}
+	return results, err
+}
+
+// The chain changes before anything is stored: what was fetched does not fit
+// together, and is fetched again. Nothing was reset.
+func TestReorgBeforeTheFirstCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, devchain.Build(spec(300)))
+		now := devchain.Build(forked(310, 2))
+		b.through = func(s source) indexer.Source {
+			return &torn{source: s, number: 150, above: make(chan struct{}), change: func() {
+				if next, err := b.store.Next(t.Context()); err != nil || next > 0 {
+					t.Errorf("next is %d, %v", next, err)
+				}
+				b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, now.Last() })
+			}}
+		}
+		b.start()
+		after(time.Minute)
+		b.runs()
+		b.equals(now)
+	})
 }
 
 // While the file is moved to a new chain there is a newer one.

@@ -70,6 +70,9 @@ func (x *Indexer) gone(ctx context.Context) (bool, error) {
 		}
 		return false, err
 	}
+	if x.next == x.start {
+		return false, nil // nothing is stored yet that could be gone
+	}
 	head, err := x.source.Head(ctx)
 	if err != nil {
 		return false, err

@@ -29,15 +29,15 @@ func newWindow() *window {
 	return &window{freed: make(chan struct{}, 1), short: make(chan struct{}, 1)}
 }
 
-// take waits until there is room for an estimate, or nothing else is under way,
-// and returns how much there is, and whether it has waited.
-func (w *window) take(ctx context.Context, estimate int64) (left int64, waited bool, err error) {
+// take waits until there is room for what is estimated, or nothing else is under
+// way, and returns how much there is, and whether it has waited.
+func (w *window) take(ctx context.Context, estimate func() int64) (left int64, waited bool, err error) {
 	for {
 		w.mu.Lock()
 		left = windowBytes - w.used
 		empty := w.used == 0
 		w.mu.Unlock()
-		if empty || left >= estimate {
+		if empty || left >= estimate() {
 			return left, waited, nil
 		}
 		waited = true
