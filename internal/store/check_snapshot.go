@@ -74,26 +74,54 @@ func (s *checkSnapshot) readBelow(ctx context.Context, tx *sql.Tx) error {
 	return err
 }
 
-// load reads the blocks.
+// load reads the blocks, all at once or, if that fails, one by one to find out
+// which can't be read.
 func (s *checkSnapshot) load(ctx context.Context, tx *sql.Tx, numbers []uint64) error {
 	s.transfers = make(map[uint64][]transferRow)
 	s.broken = make(map[uint64]bool)
-	for _, number := range numbers {
-		l, err := loadBlock(ctx, tx, number)
-		if err == nil {
-			s.transfers[number], err = loadRows(ctx, tx, "transfers", transferColumns, firstID(number), lastID(number))
-		}
+	if len(numbers) == 0 || s.loadAll(ctx, tx, numbers) == nil {
+		return nil
+	}
+	for i, number := range numbers {
+		err := s.loadAll(ctx, tx, numbers[i:i+1])
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			s.broken[number] = true
-			s.fault(Whole, number, "%s", err)
+			s.broke(number, fmt.Errorf("block %d: %w", number, explain(err)))
+		}
+	}
+	return nil
+}
+
+// loadAll reads some blocks, and all from the first to the last of them.
+func (s *checkSnapshot) loadAll(ctx context.Context, tx *sql.Tx, numbers []uint64) error {
+	first, last := numbers[0], numbers[len(numbers)-1]
+	blocks, err := loadBlocks(ctx, tx, first, last)
+	if err != nil {
+		return err
+	}
+	if len(blocks) != len(numbers) {
+		return ErrNotFound
+	}
+	transfers, err := loadRows(ctx, tx, "transfers", transferColumns, firstID(first), lastID(last))
+	if err != nil {
+		return err
+	}
+	for _, l := range blocks {
+		s.transfers[l.row.Number] = take(&transfers, l.row.Number, func(r *transferRow) uint64 { return r.logID })
+		if err := l.assemble(); err != nil {
+			s.broke(l.row.Number, err)
 			continue
 		}
 		s.blocks = append(s.blocks, l)
 	}
 	return nil
+}
+
+func (s *checkSnapshot) broke(number uint64, err error) {
+	s.broken[number] = true
+	s.fault(Whole, number, "%s", err)
 }
 
 func readNumbers(ctx context.Context, tx *sql.Tx, query string, first, end uint64) ([]uint64, error) {

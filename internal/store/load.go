@@ -35,17 +35,6 @@ type loaded struct {
 	uncles      []uncleRow
 }
 
-func loadBlock(ctx context.Context, tx *sql.Tx, number uint64) (*loaded, error) {
-	all, err := loadBlocks(ctx, tx, number, number)
-	if err == nil && len(all) == 0 {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return nil, fmt.Errorf("block %d: %w", number, explain(err))
-	}
-	return all[0], all[0].assemble()
-}
-
 // loadBlocks reads the rows of the stored blocks from first to last, in order.
 // They are not assembled yet.
 func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded, error) {
