@@ -9,11 +9,11 @@ import (
 const (
 	// windowBytes bounds the JSON of the blocks that are fetched ahead and not
 	// yet committed. One block always goes.
-	windowBytes = 32 << 20
+	windowBytes = 16 << 20
 	// spanBytes bounds one request; see pace for how many blocks it is for.
 	spanBytes = 4 << 20
 	// commitBytes is when what is pending is committed at once.
-	commitBytes = windowBytes / 4
+	commitBytes = windowBytes / 2
 )
 
 // A window counts the bytes that are fetched ahead. Only one goroutine takes.
