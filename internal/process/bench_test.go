@@ -32,7 +32,9 @@ var benchBlocks = flag.Int("blocks", 5000, "how many blocks BenchmarkCatchUp ind
 // -blocks 200000 shows how the cost grows: tenth-1 and tenth-10 are of the first
 // and the last tenth. CPU time says more than the time on the clock, where
 // others use the machine. The node takes as much memory as the chain has JSON.
+// -profiles DIR writes profiles of the program.
 func BenchmarkCatchUp(b *testing.B) {
+	profiled(b)
 	for _, bench := range []struct {
 		name    string
 		in      devchain.Spec // of each block

@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(99)
 	}
-	os.Exit(command.Process())
+	os.Exit(profile(command.Process))
 }
 
 // A program is a gapless in a process of its own.
