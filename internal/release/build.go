@@ -98,7 +98,8 @@ func (b build) entry() entry {
 func (s source) build(ctx context.Context, t target, work string) (build, error) {
 	path := filepath.Join(work, "gapless-"+t.os+"-"+t.architecture())
 	began := time.Now()
-	_, err := output(ctx, s.dir, t.environment(), "go", "build", "-trimpath", "-buildvcs=true", "-ldflags=-s -w", "-o", path, ".")
+	_, err := output(ctx, s.dir, t.environment(), "go", "build", "-trimpath", "-buildvcs=true",
+		"-pgo=internal/release/cpu.pgo", "-ldflags=-s -w", "-o", path, ".")
 	if err != nil {
 		return build{}, err
 	}
