@@ -2,6 +2,7 @@ package chain
 
 import (
 	"encoding/json"
+	"sync"
 
 	"github.com/ethereum/go-ethereum/common"
 )
@@ -82,15 +83,30 @@ type LogPlace struct {
 
 // AppendLog appends a log as eth_getLogs gives it.
 func (l *Log) AppendLog(out []byte, at *LogPlace) []byte {
-	view := logView{log: l, logIndex: at.Log, removed: at.Removed}
-	view.block = &Block{Header: Header{Hash: at.Block.Hash, Number: at.Block.Number, Timestamp: at.Block.Timestamp}}
-	view.tx, view.index = &Transaction{Hash: at.TransactionHash}, at.Transaction
-	o := l.Object
+	p := placedLogs.Get().(*placedLog)
+	defer placedLogs.Put(p)
+	p.block.Hash, p.block.Number, p.block.Timestamp = at.Block.Hash, at.Block.Number, at.Block.Timestamp
+	p.tx.Hash = at.TransactionHash
+	p.view = logView{transactionView{block: &p.block, tx: &p.tx, index: at.Transaction}, l, at.Log, at.Removed}
+	p.object = l.Object
 	if at.Removed {
-		o.Shape &^= logRemoved // also where the node leaves it out
+		p.object.Shape &^= logRemoved // also where the node leaves it out
 	}
-	return appendObject(out, logFields, &view, &o)
+	out = appendObject(out, logFields, &p.view, &p.object)
+	p.view, p.object = logView{}, Object{}
+	return out
 }
+
+// A placedLog is what a log is encoded from. It is kept for the next one: a block
+// and a transaction are large, and answers have thousands of logs.
+type placedLog struct {
+	view   logView
+	block  Block
+	tx     Transaction
+	object Object
+}
+
+var placedLogs = sync.Pool{New: func() any { return new(placedLog) }}
 
 // logRemoved is the bit of removed in a log's Shape.
 const logRemoved = 1 << 9

@@ -29,30 +29,33 @@ type FoundLog struct {
 // ErrTooMany: there are more than were asked for.
 var ErrTooMany = errors.New("too many results")
 
-// Logs calls fn with the logs that the query selects, in order. ctx may end it.
-// For one block or a range of a few thousand: see [Reader.Logs].
+// Logs calls fn with the logs that the query selects, in order. Each is only fn's
+// until it returns, see [FoundLog.Clone]. ctx may end it.
 func (v *View) Logs(ctx context.Context, q *LogQuery, fn func(*FoundLog) error) error {
 	indexed, err := v.indexed()
 	if err != nil {
 		return err
 	}
 	query, args := q.compile(indexed)
-	header := new(chain.Header)
 	var row foundRow
+	found := FoundLog{At: chain.LogPlace{Block: new(chain.Header)}}
 	return v.stream(ctx, query, args, row.places(), func() error {
-		blockHash, transactionHash, err := row.unpack()
-		if err != nil {
+		if err := row.unpack(&found.At.TransactionHash); err != nil {
 			return err
 		}
-		if number := row.id >> positionBits; header.Hash != blockHash || header.Number != number {
-			header = &chain.Header{Hash: blockHash, Number: number, Timestamp: row.timestamp}
+		if number := row.id >> positionBits; found.At.Block.Hash != row.block || found.At.Block.Number != number {
+			found.At.Block = &chain.Header{Hash: row.block, Number: number, Timestamp: row.timestamp}
 		}
-		found := &FoundLog{row.log, chain.LogPlace{
-			Block: header, TransactionHash: transactionHash, Transaction: int(row.transaction), Log: int(row.id & (1<<positionBits - 1)),
-		}}
-		row.log = chain.Log{}
-		return fn(found)
+		found.Log, found.At.Transaction, found.At.Log = row.log, int(row.transaction), int(row.id&(1<<positionBits-1))
+		return fn(&found)
 	})
+}
+
+// Clone makes a log that can be kept.
+func (l *FoundLog) Clone() *FoundLog {
+	kept := *l
+	kept.Topics = slices.Clone(l.Topics)
+	return &kept
 }
 
 // A foundRow is a row of a query for logs. To fetch a column takes longer than
@@ -61,10 +64,13 @@ type foundRow struct {
 	id, transaction, timestamp uint64
 	log                        chain.Log
 	packed                     []byte // the two hashes, the address, the topics
+
+	block  common.Hash
+	topics [4]common.Hash // log's
 }
 
 const foundColumns = `l.id, l.transaction_index, l.data, l.shape, l.extra, b.timestamp,
-	CAST(b.hash || t.hash || l.address || IFNULL(l.topic0, '') || IFNULL(l.topic1, '') || IFNULL(l.topic2, '') || IFNULL(l.topic3, '') AS BLOB)`
+	CAST(concat(b.hash, t.hash, l.address, l.topic0, l.topic1, l.topic2, l.topic3) AS BLOB)`
 
 func (r *foundRow) places() []sql.Scanner {
 	return []sql.Scanner{
@@ -73,20 +79,20 @@ func (r *foundRow) places() []sql.Scanner {
 }
 
 // unpack takes apart what was fetched as one.
-func (r *foundRow) unpack() (block, transaction common.Hash, err error) {
+func (r *foundRow) unpack(transaction *common.Hash) error {
 	const fixed = 2*common.HashLength + common.AddressLength
 	topics := len(r.packed) - fixed
-	if topics < 0 || topics%common.HashLength != 0 {
-		return block, transaction, fmt.Errorf("log %d of block %d has parts of wrong length", r.id&(1<<positionBits-1), r.id>>positionBits)
+	if topics < 0 || topics%common.HashLength != 0 || topics > len(r.topics)*common.HashLength {
+		return fmt.Errorf("log %d of block %d has parts of wrong length", r.id&(1<<positionBits-1), r.id>>positionBits)
 	}
-	rest := r.packed[copy(block[:], r.packed):]
+	rest := r.packed[copy(r.block[:], r.packed):]
 	rest = rest[copy(transaction[:], rest):]
 	rest = rest[copy(r.log.Address[:], rest):]
-	r.log.Topics = make([]common.Hash, topics/common.HashLength)
+	r.log.Topics = r.topics[:topics/common.HashLength]
 	for i := range r.log.Topics {
 		rest = rest[copy(r.log.Topics[i][:], rest):]
 	}
-	return block, transaction, nil
+	return nil
 }
 
 // compile makes SQL of the query. Which index serves is said, as SQLite has no

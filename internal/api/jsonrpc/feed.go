@@ -157,7 +157,7 @@ func (f *feed) remember(ctx context.Context, v *view, number uint64) (*chain.Hea
 	t := &told{hash: b.Hash}
 	if counts.Logs > 0 {
 		err = v.Logs(ctx, &store.LogQuery{First: number, Last: number}, func(l *store.FoundLog) error {
-			t.logs = append(t.logs, l)
+			t.logs = append(t.logs, l.Clone())
 			return nil
 		})
 	}
