@@ -1,13 +1,11 @@
 package schema_test
 
 import (
-	"compress/gzip"
 	"context"
 	"database/sql"
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -22,6 +20,7 @@ import (
 	"modernc.org/sqlite"
 
 	"gapless/schema"
+	"gapless/testdata"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
@@ -306,23 +305,8 @@ func older(t *testing.T, path string, version int) {
 // kept puts the file of an earlier schema at path, if there is one.
 func kept(t *testing.T, path string, version int) {
 	t.Helper()
-	in, err := os.Open(fmt.Sprintf("../testdata/schemas/%04d.db.gz", version))
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(z)
-	if err == nil {
-		err = os.WriteFile(path, content, 0o644)
-	}
-	if err != nil {
+	err := testdata.Unpack(fmt.Sprintf("../testdata/schemas/%04d.db.gz", version), path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatal(err)
 	}
 }

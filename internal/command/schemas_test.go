@@ -1,12 +1,9 @@
 package command
 
 import (
-	"compress/gzip"
 	"context"
 	"database/sql"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -16,6 +13,7 @@ import (
 
 	"gapless/internal/store"
 	"gapless/schema"
+	"gapless/testdata"
 )
 
 // earlier gives the files that are kept of schemas by their number, see
@@ -39,21 +37,8 @@ func earlier(t *testing.T) map[int]string {
 
 func unpack(t *testing.T, path string) string {
 	t.Helper()
-	in, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(z)
-	if err != nil {
-		t.Fatal(err)
-	}
 	to := newDB(t)
-	if err := os.WriteFile(to, content, 0o644); err != nil {
+	if err := testdata.Unpack(path, to); err != nil {
 		t.Fatal(err)
 	}
 	return to

@@ -17,6 +17,7 @@ import (
 	"github.com/ethereum/go-ethereum/rlp"
 
 	"gapless/internal/e2e/nodes"
+	"gapless/testdata"
 )
 
 // What is exported as RLP goes into a geth of its own, which has the same chain
@@ -26,7 +27,9 @@ func TestExportIntoGeth(t *testing.T) {
 	dir := t.TempDir()
 	genesis := must2(filepath.Abs("../../testdata/chain/genesis.json"))
 	original := filepath.Join(dir, "original.rlp")
-	unzip(t, "../../testdata/chain/chain.rlp.gz", original)
+	if err := testdata.Unpack("../../testdata/chain/chain.rlp.gz", original); err != nil {
+		t.Fatal(err)
+	}
 	first := nodes.StartGeth(t, genesis, original)
 	a := indexed(t, first)
 

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/e2e/nodes"
+	"gapless/testdata"
 )
 
 var httpClient = &http.Client{Timeout: time.Minute}
@@ -239,7 +240,9 @@ func (c *comparison) ofGeth(step int) {
 func TestReplayEqualsGeth(t *testing.T) {
 	dir := "../../testdata/chain"
 	rlp := filepath.Join(t.TempDir(), "chain.rlp")
-	unzip(t, filepath.Join(dir, "chain.rlp.gz"), rlp)
+	if err := testdata.Unpack(filepath.Join(dir, "chain.rlp.gz"), rlp); err != nil {
+		t.Fatal(err)
+	}
 	n := nodes.StartGeth(t, must2(filepath.Abs(filepath.Join(dir, "genesis.json"))), rlp)
 	c := comparison{t: t, node: n, url: replay(t, index(t, n))}
 	c.blocks(1)

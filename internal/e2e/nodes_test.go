@@ -7,7 +7,6 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"testing"
@@ -15,6 +14,7 @@ import (
 
 	"gapless/internal/e2e/nodes"
 	"gapless/internal/store"
+	"gapless/testdata"
 )
 
 // transfer sends ether between two accounts that the node holds the keys of.
@@ -55,7 +55,9 @@ func TestGethDev(t *testing.T) {
 func TestGethWithTheRecordedChain(t *testing.T) {
 	dir := "../../testdata/chain"
 	rlp := filepath.Join(t.TempDir(), "chain.rlp")
-	unzip(t, filepath.Join(dir, "chain.rlp.gz"), rlp)
+	if err := testdata.Unpack(filepath.Join(dir, "chain.rlp.gz"), rlp); err != nil {
+		t.Fatal(err)
+	}
 	n := nodes.StartGeth(t, must2(filepath.Abs(filepath.Join(dir, "genesis.json"))), rlp)
 	g := run(t, n.HTTP, "--until", "latest")
 	if code := g.wait(); code != 0 {
@@ -73,28 +75,6 @@ func must2(s string, err error) string {
 		panic(err)
 	}
 	return s
-}
-
-func unzip(t *testing.T, from, to string) {
-	in, err := os.Open(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := os.Create(to)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(out, z); err != nil {
-		t.Fatal(err)
-	}
-	if err := out.Close(); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // equalsRecording compares the file with a recording, line by line.

@@ -1,16 +1,14 @@
 package process_test
 
 import (
-	"compress/gzip"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"gapless/internal/store"
 	"gapless/schema"
+	"gapless/testdata"
 )
 
 // The program is killed while it brings a file of an earlier schema up to date, at
@@ -31,7 +29,9 @@ func TestKilledInAnUpgrade(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, after %d looks", filepath.Base(from), looks), func(t *testing.T) {
 				t.Parallel()
 				db := newDB(t)
-				unpack(t, from, db)
+				if err := testdata.Unpack(from, db); err != nil {
+					t.Fatal(err)
+				}
 				out := &output{}
 				cmd := gapless(out, nil, "run", "--db", db, "--rpc", url, "--listen", "off")
 				if err := cmd.Start(); err != nil {
@@ -86,25 +86,5 @@ func goesOn(t *testing.T, db, url string) {
 	}
 	if err != nil || reverts != 1 {
 		t.Errorf("the journal tells of %d reverts, %v", reverts, err)
-	}
-}
-
-func unpack(t *testing.T, from, to string) {
-	t.Helper()
-	in, err := os.Open(from)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer in.Close()
-	z, err := gzip.NewReader(in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(z)
-	if err == nil {
-		err = os.WriteFile(to, content, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }
