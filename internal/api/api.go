@@ -41,15 +41,16 @@ func NewServer(r Routes, listen string, names ...string) *http.Server {
 	return server
 }
 
-// NewCallServer makes a server of JSON-RPC alone.
-func NewCallServer(calls *jsonrpc.Handler, listen string) *http.Server {
+// NewCallServer makes a server of JSON-RPC alone; listen and names are those of
+// [NewServer].
+func NewCallServer(calls *jsonrpc.Handler, listen string, names ...string) *http.Server {
 	mux := http.NewServeMux()
 	mux.Handle("POST /{$}", calls)
 	mux.Handle("GET /{$}", sockets(calls, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "gapless answers JSON-RPC here: POST, or a WebSocket\n") // the client's loss
 	}))
-	return newServer(newGuard(mux, nil, listen, nil))
+	return newServer(newGuard(mux, nil, listen, names))
 }
 
 // sockets lets those who want a WebSocket have one, and others a page.

@@ -36,7 +36,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if !g.ours(r) {
 		problem.Write(w, http.StatusMisdirectedRequest,
-			"this server does not go by the name of %.100q; if that is its name, start gapless run with --host", hostname(r.Host))
+			"this server does not go by the name of %.100q; if that is its name, start gapless with --host", hostname(r.Host))
 		return
 	}
 	w.Header().Add("Vary", "Origin")
@@ -68,10 +68,11 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // an address, localhost, where it was told to listen, or a name it was told. A
 // page elsewhere whose name was made to point to this machine (DNS rebinding)
 // would be of the same origin for the browser. Where others may reach the server
-// they may read by any name.
+// they may read, and make calls, which change nothing, by any name: a container
+// is reached by that of its service.
 func (g *guard) ours(r *http.Request) bool {
 	name := hostname(r.Host)
-	return net.ParseIP(name) != nil || loopback(name) || !g.local && reads(r) ||
+	return net.ParseIP(name) != nil || loopback(name) || !g.local && (reads(r) || r.URL.Path == "/") ||
 		name != "" && slices.ContainsFunc(g.names, func(own string) bool { return strings.EqualFold(own, name) })
 }
 

@@ -32,6 +32,8 @@ usage: gapless replay FILE [flags]
 With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit code.
 
   --listen ADDR     where to answer (127.0.0.1:8545); 127.0.0.1:0 takes a free port
+  --host NAME       by what name else it is reached, for example through a reverse proxy; more than
+                    once
   --pace WHEN       let the head grow block by block: one each DURATION, as 1s, or with manual one
                     for each call of evm_mine
   --start N         with --pace: the head at first (the file's first block)
@@ -41,6 +43,7 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
 // replayFlags are the flags of replay as they were given.
 type replayFlags struct {
 	listen, pace, start string
+	hosts               []string
 	allowGaps           bool
 }
 
@@ -62,6 +65,7 @@ func (a *app) replayCommand() *cobra.Command {
 		return r.run(c.Context())
 	}
 	c.Flags().StringVar(&f.listen, "listen", defaultReplay, "")
+	c.Flags().StringArrayVar(&f.hosts, "host", nil, "")
 	c.Flags().StringVar(&f.pace, "pace", "", "")
 	c.Flags().StringVar(&f.start, "start", "", "")
 	c.Flags().BoolVar(&f.allowGaps, "allow-gaps", false, "")
@@ -117,7 +121,7 @@ func (r *replay) serve(ctx context.Context, file *store.Reader, address string) 
 		return fmt.Errorf("%w\nchoose another address with --listen", err)
 	}
 	calls := jsonrpc.New(p.options(file))
-	s := &page{server: api.NewCallServer(calls, address), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	s := &page{server: api.NewCallServer(calls, address, r.hosts...), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { s.ended <- s.server.Serve(listener) }()
 
 	url := "http://" + s.address

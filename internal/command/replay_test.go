@@ -122,6 +122,31 @@ func TestReplay(t *testing.T) {
 	}
 }
 
+// It goes by its own names and those that it is told.
+func TestReplayHost(t *testing.T) {
+	r := startReplay(t, writeFile(t, 5), "--host", "one.example", "--host", "two.example")
+	for host, want := range map[string]int{
+		"127.0.0.1": 200, "one.example:8545": 200, "two.example": 200, "evil.example": http.StatusMisdirectedRequest,
+	} {
+		call, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.url, strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		call.Host = host
+		call.Header.Set("Content-Type", "application/json")
+		answer, err := http.DefaultClient.Do(call)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = answer.Body.Close(); answer.StatusCode != want {
+			t.Errorf("as %s: HTTP %d, want %d", host, answer.StatusCode, want)
+		}
+	}
+	if code := r.stop(); code != 0 {
+		t.Errorf("exit code %d: %s", code, r.stderr.String())
+	}
+}
+
 func TestReplayRefuses(t *testing.T) {
 	whole := writeFile(t, 10)
 	gappy := writeFile(t, 10, &chain.Failure{Number: 5, Class: chain.BlockError, Message: "lost", Tries: 3, At: time.Now(), NextAt: time.Now()})
