@@ -102,7 +102,7 @@ func statusOf(ctx context.Context, db string) (rest.Status, error) {
 	if err != nil {
 		return st, err
 	}
-	g, err := r.Growth(ctx, st.File.Bytes)
+	g, err := r.Growth(ctx)
 	if errors.Is(err, store.ErrNoChain) || err == nil && g.Took <= 0 {
 		return st, nil
 	}

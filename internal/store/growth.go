@@ -28,7 +28,7 @@ const (
 // Growth estimates how fast the file grows from its last blocks: the file's
 // bytes are shared out among all its blocks by how many rows they have, which is
 // known of samples.
-func (r *Reader) Growth(ctx context.Context, bytes int64) (g Growth, err error) {
+func (r *Reader) Growth(ctx context.Context) (g Growth, err error) {
 	err = r.View(ctx, func(v *View) error {
 		start, next, err := v.Bounds()
 		if err != nil || next == start {
@@ -47,9 +47,21 @@ func (r *Reader) Growth(ctx context.Context, bytes int64) (g Growth, err error) 
 		if err := v.get(samples, []any{clamp(start), clamp(every), clamp(next)}, &rowsOfAll); err != nil {
 			return err
 		}
+		bytes, err := v.filled()
+		if err != nil {
+			return err
+		}
 		g.Took = time.Duration(seconds) * time.Second
 		g.Bytes = int64(float64(bytes) / float64(next-start) * float64(g.Blocks-1) * rows / rowsOfAll)
 		return nil
 	})
 	return g, err
+}
+
+// filled is how many bytes of pages are in use beside the first page of each
+// table and index, which is nearly all of a young file.
+func (v *View) filled() (bytes int64, err error) {
+	err = v.get(`SELECT (page_count - freelist_count - (SELECT count(*) FROM sqlite_schema WHERE rootpage > 0)) * page_size
+		FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, nil, &bytes)
+	return max(0, bytes), err
 }

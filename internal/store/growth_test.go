@@ -8,29 +8,48 @@ import (
 	"gapless/internal/store"
 )
 
+// What is told of a file's growth is what it then grows by, also when it is young
+// and the first page of each of its tables is nearly all of it.
 func TestGrowth(t *testing.T) {
-	const day = 24 * time.Hour
+	const interval = 12 * time.Second
 	for _, tt := range []struct {
-		name        string
-		spec        devchain.Spec
-		least, most int64 // bytes a day of a file of 10,000,000
+		name      string
+		spec      devchain.Spec
+		at        uint64  // block at which it is told
+		tolerance float64 // factor
 	}{
-		{"one block", devchain.Spec{}, 0, 0},
-		// 2,001 blocks of 12 seconds are 24,000 seconds
-		{"blocks that are the same", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 35_600_000, 36_400_000},
-		{"blocks that get larger", heavyFrom(1001, 2000), 60_000_000, 68_000_000},
+		{"blocks that are the same", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 1000, 1.15},
+		{"a young file", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 30, 2},
+		{"a young file of empty blocks", devchain.Spec{Blocks: 2000}, 100, 2},
+		{"blocks that get larger", heavyFrom(501, 3000), 1600, 1.3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := devchain.Build(tt.spec)
 			s := emptyStore(t, newPath(t), c)
 			closeAndCheck(t, s)
+			commitTo(t, s, c, tt.at)
+			g, err := s.Growth(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := pagesOf(t, s)
 			commitTo(t, s, c, uint64(tt.spec.Blocks))
-			g, err := s.Growth(t.Context(), 10_000_000)
-			if got := g.In(day); err != nil || got < tt.least || got > tt.most {
-				t.Errorf("%d bytes a day, %v; want from %d to %d\n%+v", got, err, tt.least, tt.most, g)
+			want := float64(pagesOf(t, s) - before)
+			got := float64(g.In(interval * time.Duration(uint64(tt.spec.Blocks)-tt.at)))
+			if got > want*tt.tolerance || got < want/tt.tolerance {
+				t.Errorf("it was to grow by %.0f bytes, and grew by %.0f\n%+v", got, want, g)
 			}
 		})
 	}
+	t.Run("one block", func(t *testing.T) {
+		c := devchain.Build(devchain.Spec{})
+		s := emptyStore(t, newPath(t), c)
+		closeAndCheck(t, s)
+		commitTo(t, s, c, 0)
+		if g, err := s.Growth(t.Context()); err != nil || g.In(time.Hour) != 0 {
+			t.Errorf("%+v, %v", g, err)
+		}
+	})
 	t.Run("a genesis of 1970", func(t *testing.T) { // as that of geth --dev
 		c := devchain.Build(devchain.Spec{Blocks: 20, Transactions: 2, Logs: 1})
 		s := emptyStore(t, newPath(t), c)
@@ -39,16 +58,26 @@ func TestGrowth(t *testing.T) {
 		if _, err := s.Writer().ExecContext(t.Context(), `UPDATE blocks SET timestamp = 0 WHERE number = 0`); err != nil {
 			t.Fatal(err)
 		}
-		if g, err := s.Growth(t.Context(), 1000); err != nil || g.Took != 19*12*time.Second {
+		if g, err := s.Growth(t.Context()); err != nil || g.Took != 19*12*time.Second {
 			t.Errorf("%+v, %v", g, err)
 		}
 	})
 	t.Run("all are missing", func(t *testing.T) {
 		s := newStore(t, 901, missing(901, 910))
-		if g, err := s.Growth(t.Context(), 1000); err != nil || g != (store.Growth{}) {
+		if g, err := s.Growth(t.Context()); err != nil || g != (store.Growth{}) {
 			t.Errorf("%+v, %v", g, err)
 		}
 	})
+}
+
+// pagesOf is how many bytes of pages a file has, wherever they are.
+func pagesOf(t *testing.T, s *store.Store) (bytes int64) {
+	t.Helper()
+	row := s.Writer().QueryRowContext(t.Context(), `SELECT page_count * page_size FROM pragma_page_count, pragma_page_size`)
+	if err := row.Scan(&bytes); err != nil {
+		t.Fatal(err)
+	}
+	return bytes
 }
 
 // heavyFrom is a chain whose blocks have more in them from a number on.
