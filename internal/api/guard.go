@@ -68,8 +68,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // an address, localhost, where it was told to listen, or a name it was told. A
 // page elsewhere whose name was made to point to this machine (DNS rebinding)
 // would be of the same origin for the browser. Where others may reach the server
-// they may read, and make calls, which change nothing, by any name: a container
-// is reached by that of its service.
+// they may read, and make calls, which change nothing that is stored, by any
+// name: a container is reached by that of its service.
 func (g *guard) ours(r *http.Request) bool {
 	name := hostname(r.Host)
 	return net.ParseIP(name) != nil || loopback(name) || !g.local && (reads(r) || r.URL.Path == "/") ||

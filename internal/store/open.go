@@ -63,7 +63,7 @@ func prepareFile(ctx context.Context, conn *sql.Conn, isNew bool) error {
 	for _, pragma := range []string{
 		`synchronous = FULL`, // what was told is never taken back
 		fmt.Sprintf(`cache_size = -%d`, cacheSize),
-		`ignore_check_constraints = ON`, // the Go types of what is written say the same; the checks are for others
+		`ignore_check_constraints = ON`, // for who else writes: here lengths are those of Go types, and Checker proves the rest
 		`wal_autocheckpoint = 2000`,
 		`journal_size_limit = 67108864`,
 	} {
