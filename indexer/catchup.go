@@ -227,7 +227,7 @@ func countRows(entries []store.Entry) (rows int) {
 // commit writes entries and tells of them afterwards. It waits while there is no
 // room, and looks below gaps anew each time.
 func (x *Indexer) commit(ctx context.Context, entries []store.Entry) error {
-	for {
+	for len(entries) > 0 {
 		if err := x.refresh(ctx); err != nil { // others fill and displace
 			return err
 		}
@@ -245,10 +245,16 @@ func (x *Indexer) commit(ctx context.Context, entries []store.Entry) error {
 			x.setState("following")
 			return nil
 		}
-		if err := x.commitFailed(ctx, err, below); err != nil {
+		if i := x.refuseMisfit(err, entries); i >= 0 {
+			if err := x.commit(ctx, entries[:i+1]); err != nil {
+				return err
+			}
+			entries = entries[i+1:] // there may be others
+		} else if err := x.commitFailed(ctx, err, below); err != nil {
 			return err
 		}
 	}
+	return nil
 }
 
 // commitFailed says whether a commit that failed is not to be tried again.
@@ -280,6 +286,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 			x.recognized, x.shown = true, true
 		}
 	}
+	x.misfit = misfit{}
 	x.metrics.committed(entries, time.Since(started))
 	x.setNext()
 	x.goesOn()

@@ -142,7 +142,7 @@ func (x *Indexer) rewind(ctx context.Context, ancestor *store.Anchor, hashes []c
 	if err != nil {
 		return x.rewindFailed(ctx, err, ancestor)
 	}
-	x.finality.left = true
+	x.finality.left, x.misfit = true, misfit{}
 	x.forgetHeads()
 	x.options.Rewound(ancestor.Number)
 	x.metrics.reorg(from - ancestor.Number)
