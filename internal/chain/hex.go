@@ -17,14 +17,20 @@ var hexValue = func() (value [256]byte) {
 }()
 
 // decodeHex fills out from twice as many digits. It reports whether all of
-// them are; if not, what is in out is of no use. It takes eight digits at a
+// them are; if not, what is in out is of no use. It takes sixteen digits at a
 // time, as nearly all of a block's JSON is hex.
 func decodeHex(out, digits []byte) bool {
 	odd := uint64(0)
-	for len(out) >= 4 && len(digits) >= 8 {
+	for len(out) >= 8 && len(digits) >= 16 {
+		v, w := binary.LittleEndian.Uint64(digits), binary.LittleEndian.Uint64(digits[8:])
+		odd |= notHex(v) | notHex(w)
+		binary.LittleEndian.PutUint64(out, packHex(v)|packHex(w)<<32)
+		out, digits = out[8:], digits[16:]
+	}
+	if len(out) >= 4 && len(digits) >= 8 {
 		w := binary.LittleEndian.Uint64(digits)
-		odd |= w | ^hexDigitsOf(w)
-		binary.LittleEndian.PutUint32(out, packHex(w))
+		odd |= notHex(w)
+		binary.LittleEndian.PutUint32(out, uint32(packHex(w)))
 		out, digits = out[4:], digits[8:]
 	}
 	ok := odd&highs == 0
@@ -41,18 +47,18 @@ const (
 	highs = 0x8080808080808080
 )
 
-// hexDigitsOf sets the highest bit of each byte that is a digit, if no byte
-// has it set. To add 0x80-n to a byte sets that bit if it is n or more.
-func hexDigitsOf(w uint64) uint64 {
+// notHex sets the highest bit of a byte, or more, if any byte of w is no digit.
+// To add 0x80-n to a byte below 0x80 sets that bit if it is n or more.
+func notHex(w uint64) uint64 {
 	letters := w | ones*0x20 // in lower case
 	decimal := (w + ones*(0x80-'0')) &^ (w + ones*(0x80-'9'-1))
-	return decimal | (letters+ones*(0x80-'a'))&^(letters+ones*(0x80-'f'-1))
+	return w | ^(decimal | (letters+ones*(0x80-'a'))&^(letters+ones*(0x80-'f'-1)))
 }
 
 // packHex gives the four bytes that eight digits are.
-func packHex(w uint64) uint32 {
+func packHex(w uint64) uint64 {
 	w = w&(ones*0x0f) + w>>6&ones*9 // a letter's low bits are 1 to 6
 	w = (w<<4 | w>>8) & 0x00ff00ff00ff00ff
 	w = (w | w>>8) & 0x0000ffff0000ffff
-	return uint32(w | w>>16)
+	return (w | w>>16) & 0xffffffff
 }

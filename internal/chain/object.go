@@ -38,12 +38,13 @@ func decodeObject[T any](d *decoder, object scan.Value, t *table[T], v *T, o *Ob
 			o.Shape |= 1 << i
 		}
 		exact, err := f.decode(d, v, value)
+		if exact && err == nil {
+			continue
+		}
 		if err := o.note(f.key, err); err != nil {
 			return err
 		}
-		if !exact || err != nil {
-			left = left.with(f.key, d.text.Raw(value))
-		}
+		left = left.with(f.key, d.text.Raw(value))
 	}
 	return o.keep(left)
 }
@@ -56,10 +57,10 @@ func (d *decoder) members(object scan.Value, keys *keyIndex, values *[mostFields
 		return nil, fmt.Errorf("%.40s instead of an object", d.text.Raw(object))
 	}
 	for m.Next() {
-		if i := keys.find(m.Key); i >= 0 {
+		if i := keys.find(m.Key()); i >= 0 {
 			values[i] = m.Value
 		} else {
-			others = others.with(string(m.Key), d.text.Raw(m.Value))
+			others = others.with(string(m.Key()), d.text.Raw(m.Value))
 		}
 	}
 	return others, nil

@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -56,6 +57,11 @@ func parse256(raw []byte) (v uint256.Int, hexForm bool, err error) {
 
 // parseWord reads up to 16 digits; ok is false if it was or one is none.
 func parseWord(digits []byte, ok bool) (v uint64, _ bool) {
+	if len(digits) == 16 {
+		var b [8]byte
+		ok = decodeHex(b[:], digits) && ok
+		return binary.BigEndian.Uint64(b[:]), ok
+	}
 	odd := byte(0)
 	for _, c := range digits {
 		digit := hexValue[c]

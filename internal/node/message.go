@@ -107,7 +107,7 @@ func readMessage(text *scan.Text, v scan.Value) (m message, ok bool) {
 	members, ok := text.Object(v)
 	for members.Next() {
 		raw := text.Raw(members.Value)
-		switch string(members.Key) {
+		switch string(members.Key()) {
 		case "id":
 			m.id = raw
 		case "result":

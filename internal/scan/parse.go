@@ -1,7 +1,6 @@
 package scan
 
 import (
-	"bytes"
 	"errors"
 	"math"
 )
@@ -20,10 +19,8 @@ func (t *Text) Parse(text []byte) error {
 	if len(text) > math.MaxInt32 {
 		return errors.New("JSON of more than 2 GB")
 	}
-	if t.strings == nil {
-		t.strings = make([]int32, 0, len(text)/24)
-	}
-	p := parser{Text{bytes: text, plain: isPlain(text), nodes: t.nodes[:0], strings: t.strings[:0]}}
+	p := parser{Text: Text{bytes: text, nodes: t.nodes[:0]}}
+	p.strings, p.plain = stringEnds(text, t.strings)
 	end := p.value(space(text, 0), 0)
 	*t = p.Text
 	if end < 0 || space(text, end) < len(text) {
@@ -34,7 +31,10 @@ func (t *Text) Parse(text []byte) error {
 
 // A parser validates a text. Its methods take the position where something
 // begins and return the one after it, or -1 if it is not valid.
-type parser struct{ Text }
+type parser struct {
+	Text
+	seen int // strings so far
+}
 
 // value is given how many objects and arrays the value is in.
 func (p *parser) value(at, depth int) int {
@@ -73,7 +73,7 @@ func (p *parser) node(at, depth int) int {
 	return end
 }
 
-func (p *parser) place() place { return place{int32(len(p.nodes)), int32(len(p.strings))} }
+func (p *parser) place() place { return place{int32(len(p.nodes)), int32(p.seen)} }
 
 func (p *parser) object(at, depth int) int {
 	at = space(p.bytes, at)
@@ -168,19 +168,19 @@ func (p *parser) digits(at int) int {
 	return at
 }
 
-// string is given the position after the opening quote, and notes the end.
+// string is given the position after the opening quote, and notes the end if
+// that is not known.
 func (p *parser) string(at int) int {
-	if p.plain {
-		n := bytes.IndexByte(p.bytes[at:], '"')
-		if n < 0 {
+	if !p.plain {
+		if at = p.oddString(at); at < 0 {
 			return -1
 		}
-		at += n + 1
-	} else if at = p.oddString(at); at < 0 {
+		p.strings = append(p.strings, int32(at))
+	} else if p.seen == len(p.strings) {
 		return -1
 	}
-	p.strings = append(p.strings, int32(at))
-	return at
+	p.seen++
+	return int(p.strings[p.seen-1])
 }
 
 func (p *parser) oddString(at int) int {

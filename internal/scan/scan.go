@@ -90,15 +90,16 @@ var inWord = func() (in [256]bool) {
 //
 //	members, ok := text.Object(value)
 //	for members.Next() {
-//		… members.Key, members.Value
+//		… members.Key(), members.Value
 //	}
 type Members struct {
-	Key   []byte // unescaped
 	Value Value
 
 	text *Text // nil for what is no object
 	at   int
 	next place
+
+	key, keyEnd int // within its quotes
 }
 
 // Object begins to walk the members of an object. ok is false if the value is
@@ -124,26 +125,26 @@ func (m *Members) Next() bool {
 	case '}':
 		return false
 	}
-	at = m.key(at + 1)
+	m.key = at + 1
+	at = int(m.text.strings[m.next.text])
+	m.next.text++
+	m.keyEnd = at - 1
 	at = space(text, space(text, at)+1) // a colon
 	m.Value, m.next = m.text.value(at, m.next)
 	m.at = int(m.Value.end)
 	return true
 }
 
-// key reads the key whose first character is at a position, and returns the
-// position after its closing quote.
-func (m *Members) key(at int) int {
-	end := int(m.text.strings[m.next.text])
-	m.next.text++
-	m.Key = m.text.bytes[at : end-1]
-	if m.text.plain || isPlain(m.Key) {
-		return end
+// Key gives the member's key, with its escapes undone.
+func (m *Members) Key() []byte {
+	text := m.text.bytes
+	key := text[m.key:m.keyEnd]
+	if m.text.plain || isPlain(key) {
+		return key
 	}
-	var key string
-	_ = json.Unmarshal(m.text.bytes[at-1:end], &key) // it is valid
-	m.Key = []byte(key)
-	return end
+	var unescaped string
+	_ = json.Unmarshal(text[m.key-1:m.keyEnd+1], &unescaped) // it is valid
+	return []byte(unescaped)
 }
 
 // Items walks the items of an array, as [Members] does those of an object.

@@ -44,7 +44,7 @@ func members(text []byte) (map[string]json.RawMessage, error) {
 	m, ok := parsed.Object(parsed.Root())
 	for m.Next() {
 		walk(parsed, m.Value)
-		all[string(m.Key)] = parsed.Raw(m.Value)
+		all[string(m.Key())] = parsed.Raw(m.Value)
 	}
 	if !ok {
 		return nil, errNoObject
