@@ -103,14 +103,16 @@ func (l *loaded) shared() string {
 func (l *loaded) transferRows() (rows []transferRow) {
 	for i := range l.logs {
 		for _, t := range l.logs[i].Log.Transfers() {
-			rows = append(rows, transferRow{logID: l.logs[i].id, batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t})
+			rows = append(rows, transferRow{
+				id: uint64(firstID(l.row.Number)) + uint64(len(rows)), log: uint64(i), batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
+			})
 		}
 	}
 	return rows
 }
 
 func sameTransfer(a, b transferRow) bool {
-	return a.logID == b.logID && a.batch == b.batch && a.standard == b.standard && a.Token == b.Token &&
+	return a.id == b.id && a.log == b.log && a.batch == b.batch && a.standard == b.standard && a.Token == b.Token &&
 		a.From == b.From && a.To == b.To && a.Amount == b.Amount &&
 		(a.TokenID == nil) == (b.TokenID == nil) && (a.TokenID == nil || *a.TokenID == *b.TokenID)
 }

@@ -71,11 +71,9 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 
 // strays looks for rows in a range of ids that are of no stored block.
 func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promise string, number uint64, format string, args ...any)) error {
-	for _, t := range []struct{ table, key string }{
-		{"transactions", "id"}, {"logs", "id"}, {"withdrawals", "id"}, {"uncles", "id"}, {"transfers", "log_id"},
-	} {
-		rows, err := tx.QueryContext(ctx, `SELECT `+t.key+` >> 24 AS block, COUNT(*) FROM `+t.table+`
-			WHERE `+t.key+` BETWEEN ? AND ? AND block NOT IN (SELECT number FROM blocks WHERE number BETWEEN ? AND ?)
+	for _, table := range []string{"transactions", "logs", "withdrawals", "uncles", "transfers"} {
+		rows, err := tx.QueryContext(ctx, `SELECT id >> 24 AS block, COUNT(*) FROM `+table+`
+			WHERE id BETWEEN ? AND ? AND block NOT IN (SELECT number FROM blocks WHERE number BETWEEN ? AND ?)
 			GROUP BY block ORDER BY block`, first, last, first>>positionBits, last>>positionBits)
 		if err != nil {
 			return err
@@ -86,7 +84,7 @@ func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promi
 			if err := rows.Scan(integer{&number}, &count); err != nil {
 				return errors.Join(err, rows.Close())
 			}
-			fault(Whole, number, "%d rows of %s are of this block, which is not stored", count, t.table)
+			fault(Whole, number, "%d rows of %s are of this block, which is not stored", count, table)
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err

@@ -109,7 +109,7 @@ func (s *checkSnapshot) loadAll(ctx context.Context, tx *sql.Tx, numbers []uint6
 		return err
 	}
 	for _, l := range blocks {
-		s.transfers[l.row.Number] = take(&transfers, l.row.Number, func(r *transferRow) uint64 { return r.logID })
+		s.transfers[l.row.Number] = take(&transfers, l.row.Number, func(r *transferRow) uint64 { return r.id })
 		if err := l.assemble(); err != nil {
 			s.broke(l.row.Number, err)
 			continue

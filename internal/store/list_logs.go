@@ -55,12 +55,11 @@ func (r *Reader) LogSummaries(ctx context.Context, address *common.Address, topi
 	if address != nil {
 		where, args = where+` AND l.address = ?`, append(args, address[:])
 	}
-	if topic0 != nil {
-		column := `l.topic0`
-		if address != nil {
-			column = `+l.topic0` // not led by the topic, which more logs have
-		}
-		where, args = where+` AND `+column+` = ?`, append(args, topic0[:])
+	switch {
+	case topic0 != nil && address != nil: // not led by the topic, which more logs have
+		where, args = where+` AND l.topic0_start = ? AND +l.topic0 = ?`, append(args, topic0[:topicStart], topic0[:])
+	case topic0 != nil:
+		where, args = where+` AND l.topic0 = ?`, append(args, topic0[:])
 	}
 	rows, err := listRows(ctx, r, logSummaryColumns, `FROM logs l JOIN blocks b ON b.number = l.id >> 24
 		JOIN transactions t ON t.id = (l.id >> 24 << 24) + l.transaction_index

@@ -45,22 +45,19 @@ func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.A
 			return nil, err
 		}
 	}
-	low, high := which.ids()
-	if which.After != nil { // the rest of a batch has the same log
-		if which.Ascending {
-			low--
-		} else {
-			high++
-		}
-	}
-	where, args := `f.log_id BETWEEN ? AND ?`, []any{low, high}
-	if which.After != nil {
+	within, where, args := which, `f.id BETWEEN ? AND ?`, []any(nil)
+	within.After = nil
+	if after := which.After; after != nil { // in its block, the place among the transfers is not known
 		compare := `<`
 		if which.Ascending {
-			compare = `>`
+			compare, within.From = `>`, max(which.From, after.Block)
+		} else {
+			within.To = min(which.To, after.Block)
 		}
-		where, args = where+` AND (f.log_id, f.batch_index) `+compare+` (?, ?)`, append(args, which.After.id(), int64(which.After.Batch))
+		where, args = where+` AND (f.log_id, f.batch_index) `+compare+` (?, ?)`, []any{after.id(), int64(after.Batch)}
 	}
+	low, high := within.ids()
+	args = append([]any{low, high}, args...)
 	if token != nil {
 		where, args = where+` AND f.token = ?`, append(args, token[:])
 	}
@@ -69,17 +66,17 @@ func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.A
 	}
 	side := func(column string) string {
 		return `SELECT * FROM (SELECT * FROM transfers f WHERE ` + where + ` AND f.` + column + ` = ? ORDER BY ` +
-			which.order("f.log_id", "f.batch_index") + ` LIMIT ?)`
+			which.order("f.id") + ` LIMIT ?)`
 	}
 	args = append(args, account[:], which.Limit)
 	return r.transferSummaries(ctx, `(`+side("from_address")+` UNION `+side("to_address")+`) f`, `TRUE`, which, append(args, args...)...)
 }
 
 func (r *Reader) transferSummaries(ctx context.Context, from, where string, which Range, args ...any) ([]TransferSummary, error) {
-	rows, err := listRows(ctx, r, transferSummaryColumns, `FROM `+from+` JOIN blocks b ON b.number = f.log_id >> 24
+	rows, err := listRows(ctx, r, transferSummaryColumns, `FROM `+from+` JOIN blocks b ON b.number = f.id >> 24
 		JOIN logs l ON l.id = f.log_id
-		JOIN transactions t ON t.id = (f.log_id >> 24 << 24) + l.transaction_index
-		WHERE `+where+` ORDER BY `+which.order("f.log_id", "f.batch_index")+` LIMIT ?`, append(args, which.Limit)...)
+		JOIN transactions t ON t.id = (f.id >> 24 << 24) + l.transaction_index
+		WHERE `+where+` ORDER BY `+which.order("f.id")+` LIMIT ?`, append(args, which.Limit)...)
 	if err != nil {
 		return nil, err
 	}

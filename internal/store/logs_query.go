@@ -111,6 +111,12 @@ func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 			args = append(args, q.Addresses[i][:])
 		}
 	}
+	if len(q.Topics) > 0 && len(q.Topics[0]) > 0 && len(q.Addresses) > 0 {
+		among(&s, "l.topic0_start", len(q.Topics[0])) // which the index of the addresses has
+		for i := range q.Topics[0] {
+			args = append(args, q.Topics[0][i][:topicStart])
+		}
+	}
 	for i, topics := range q.Topics {
 		column := fmt.Sprintf("l.topic%d", i)
 		if len(topics) == 0 {

@@ -64,7 +64,7 @@ func (w *writer) deleteBlocks(first, last uint64) error {
 		query string
 		args  []any
 	}{
-		{`DELETE FROM transfers WHERE log_id BETWEEN ? AND ?`, ids(first, last)},
+		{`DELETE FROM transfers WHERE id BETWEEN ? AND ?`, ids(first, last)},
 		{`DELETE FROM logs WHERE id BETWEEN ? AND ?`, ids(first, last)},
 		{`DELETE FROM transactions WHERE id BETWEEN ? AND ?`, ids(first, last)},
 		{`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`, ids(first, last)},

@@ -127,7 +127,7 @@ func (r *rows) close() {
 // insert writes a block with all that is in it. at is in unix milliseconds.
 func (r *rows) insert(b *chain.Block, at int64) error {
 	return r.conn.Raw(func(raw any) error {
-		if err := (insertion{r, raw.(driver.Conn), b}).insert(at); err != nil {
+		if err := (&insertion{rows: r, raw: raw.(driver.Conn), b: b}).insert(at); err != nil {
 			return fmt.Errorf("block %d: %w", b.Number, err)
 		}
 		return nil
@@ -139,30 +139,32 @@ type insertion struct {
 	*rows
 	raw driver.Conn
 	b   *chain.Block
+
+	logCount, transferCount int // so far
 }
 
-func (n insertion) insert(at int64) error {
-	row := blockRow{
-		Header: n.b.Header, transactions: uint64(len(n.b.Transactions)), uncles: uint64(len(n.b.Uncles)),
-		verdict: n.b.Verdict, indexedAt: uint64(at),
-	}
-	if n.b.Withdrawals != nil {
-		count := uint64(len(n.b.Withdrawals))
-		row.withdrawals = &count
-	}
+func (n *insertion) insert(at int64) error {
 	for i := range n.b.Transactions {
-		if err := n.transaction(i, &row.logs); err != nil {
+		if err := n.transaction(i); err != nil {
 			return fmt.Errorf("transaction %d: %w", i, err)
 		}
 	}
 	if err := n.parts(); err != nil {
 		return err
 	}
+	row := blockRow{
+		Header: n.b.Header, transactions: uint64(len(n.b.Transactions)), logs: uint64(n.logCount), uncles: uint64(len(n.b.Uncles)),
+		verdict: n.b.Verdict, indexedAt: uint64(at),
+	}
+	if n.b.Withdrawals != nil {
+		count := uint64(len(n.b.Withdrawals))
+		row.withdrawals = &count
+	}
 	return n.blocks.write(n.raw, row)
 }
 
 // parts writes the withdrawals and uncles.
-func (n insertion) parts() error {
+func (n *insertion) parts() error {
 	for i := range n.b.Withdrawals {
 		id, err := rowID(n.b.Number, i)
 		if err == nil {
@@ -184,8 +186,8 @@ func (n insertion) parts() error {
 	return nil
 }
 
-// transaction writes a transaction with its logs, and counts them.
-func (n insertion) transaction(i int, logs *uint64) error {
+// transaction writes a transaction with its logs.
+func (n *insertion) transaction(i int) error {
 	tx := &n.b.Transactions[i]
 	id, err := rowID(n.b.Number, i)
 	if err != nil {
@@ -199,16 +201,16 @@ func (n insertion) transaction(i int, logs *uint64) error {
 		return err
 	}
 	for j := range tx.Receipt.Logs {
-		if err := n.log(int(*logs), i, &tx.Receipt.Logs[j]); err != nil {
+		if err := n.log(i, &tx.Receipt.Logs[j]); err != nil {
 			return fmt.Errorf("log %d: %w", j, err)
 		}
-		*logs++
 	}
 	return nil
 }
 
-func (n insertion) log(index, transaction int, log *chain.Log) error {
-	id, err := rowID(n.b.Number, index)
+// log writes a log of a transaction with its transfers.
+func (n *insertion) log(transaction int, log *chain.Log) error {
+	id, err := rowID(n.b.Number, n.logCount)
 	if err != nil {
 		return err
 	}
@@ -220,12 +222,17 @@ func (n insertion) log(index, transaction int, log *chain.Log) error {
 		return err
 	}
 	for _, t := range log.Transfers() {
-		err := n.transfers.write(n.raw, transferRow{
-			logID: id, batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
-		})
+		id, err := rowID(n.b.Number, n.transferCount)
+		if err == nil {
+			err = n.transfers.write(n.raw, transferRow{
+				id: id, log: uint64(n.logCount), batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
+			})
+		}
 		if err != nil {
 			return err
 		}
+		n.transferCount++
 	}
+	n.logCount++
 	return nil
 }

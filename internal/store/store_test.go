@@ -141,7 +141,7 @@ func contents(t *testing.T, path string) string {
 		`SELECT 'transaction', id, hex(hash) FROM transactions ORDER BY id`,
 		`SELECT 'log', id, hex(address), hex(data) FROM logs ORDER BY id`,
 		`SELECT 'withdrawal', id, withdrawal_index FROM withdrawals ORDER BY id`,
-		`SELECT 'transfer', log_id, batch_index, amount FROM transfers ORDER BY log_id, batch_index`,
+		`SELECT 'transfer', id, log_id, batch_index, amount FROM transfers ORDER BY id`,
 		`SELECT 'failed', block_number, error_class, error_message, retry_count, last_failed_at, skip_reason FROM failed_blocks ORDER BY block_number`,
 		`SELECT 'journal', seq, kind, first_block, last_block, detail FROM journal ORDER BY seq`,
 	} {

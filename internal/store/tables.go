@@ -28,6 +28,9 @@ func firstID(number uint64) int64 { return int64(number) << positionBits }
 // lastID is the highest.
 func lastID(number uint64) int64 { return firstID(number) | (1<<positionBits - 1) }
 
+// topicStart is how many bytes of a log's first topic are in topic0_start.
+const topicStart = 4
+
 // A blockRow is a row of blocks: the header and what is counted for it.
 type blockRow struct {
 	chain.Header
@@ -106,7 +109,7 @@ type (
 		chain.Withdrawal
 	}
 	transferRow struct {
-		logID, batch, standard uint64
+		id, log, batch, standard uint64
 		chain.Transfer
 	}
 )
@@ -185,7 +188,8 @@ func withdrawalColumns(r *withdrawalRow) []column {
 
 func transferColumns(r *transferRow) []column {
 	return []column{
-		{"log_id", integer{&r.logID}},
+		{"id", integer{&r.id}},
+		{"log_index", integer{&r.log}},
 		{"batch_index", integer{&r.batch}},
 		{"standard", integer{&r.standard}},
 		{"token", fixed(r.Token[:])},

@@ -56,10 +56,10 @@ func (r *Reader) Token(ctx context.Context, address common.Address) (*Token, err
 	}
 	t := Token{Address: address}
 	var first, last uint64
-	err := r.db.QueryRowContext(ctx, `SELECT standard, log_id FROM transfers WHERE token = ? ORDER BY log_id LIMIT 1`, address[:]).
+	err := r.db.QueryRowContext(ctx, `SELECT standard, log_id FROM transfers WHERE token = ? ORDER BY id LIMIT 1`, address[:]).
 		Scan(&t.Standard, integer{&first})
 	if err == nil {
-		err = r.db.QueryRowContext(ctx, `SELECT log_id FROM transfers WHERE token = ? ORDER BY log_id DESC LIMIT 1`, address[:]).
+		err = r.db.QueryRowContext(ctx, `SELECT log_id FROM transfers WHERE token = ? ORDER BY id DESC LIMIT 1`, address[:]).
 			Scan(integer{&last})
 	}
 	if errors.Is(err, sql.ErrNoRows) {
