@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"gapless/schema"
 )
@@ -36,7 +37,8 @@ func readIndexes(ctx context.Context, conn *sql.Conn) (all []index, err error) {
 }
 
 // allIndexes gives those of the schema, from a file in memory that is made by it.
-func allIndexes(ctx context.Context) (all []index, err error) {
+var allIndexes = sync.OnceValues(func() (all []index, err error) {
+	ctx := context.Background() // it is for all who come later too
 	db, err := sql.Open("sqlite", ":memory:")
 	if err != nil {
 		return nil, err
@@ -51,7 +53,7 @@ func allIndexes(ctx context.Context) (all []index, err error) {
 		return nil, err
 	}
 	return readIndexes(ctx, conn)
-}
+})
 
 // postponed are the indexes that come last. The others are looked at while
 // blocks come in.
@@ -87,7 +89,7 @@ func (s *Store) PostponeIndexes(ctx context.Context) error {
 
 // MissingIndexes names the indexes that the file lacks.
 func (s *Store) MissingIndexes(ctx context.Context) (names []string, err error) {
-	all, err := allIndexes(ctx)
+	all, err := allIndexes()
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +115,7 @@ func (s *Store) MissingIndexes(ctx context.Context) (names []string, err error) 
 // million rows; other writes wait meanwhile, and SQLite sorts in the folder for
 // temporary files.
 func (s *Store) BuildIndex(ctx context.Context, name string) error {
-	all, err := allIndexes(ctx)
+	all, err := allIndexes()
 	if err != nil {
 		return err
 	}
