@@ -59,9 +59,6 @@ type Checker struct {
 	Progress func(done, total uint64)
 }
 
-// checkChunk is how many block numbers are read in one snapshot.
-const checkChunk = 64
-
 // Check goes through the file. Its error says that it could not, not that a
 // promise is broken.
 func (c Checker) Check(ctx context.Context, r *Reader) (Checked, error) {
@@ -128,28 +125,29 @@ func (c *checkRun) bounds(ctx context.Context) (err error) {
 
 func (c *checkRun) chunks(ctx context.Context) error {
 	end := c.done.To + 1
-	for first := c.done.From; first < end; first += checkChunk {
-		last := min(first+checkChunk-1, c.done.To)
-		if err := c.chunk(ctx, first, last); err != nil {
-			return fmt.Errorf("check blocks %d to %d: %w", first, last, err)
+	for first := c.done.From; first < end; {
+		next, err := c.chunk(ctx, first)
+		if err != nil {
+			return fmt.Errorf("check blocks from %d: %w", first, err)
 		}
-		if c.Progress != nil {
-			c.Progress(last+1-c.done.From, end-c.done.From)
+		if first = next; c.Progress != nil {
+			c.Progress(first-c.done.From, end-c.done.From)
 		}
 	}
 	return nil
 }
 
-// chunk reads a range of numbers in one snapshot, and checks it without one.
-func (c *checkRun) chunk(ctx context.Context, first, last uint64) error {
+// chunk reads as many numbers as it may in one snapshot, and checks them without
+// one. The next chunk begins at next.
+func (c *checkRun) chunk(ctx context.Context, first uint64) (next uint64, err error) {
 	s := checkSnapshot{first: first, genesis: c.id.Genesis}
-	err := c.reader.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.read(ctx, tx, last) })
+	err = c.reader.snapshot(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.read(ctx, tx, c.done.To) })
 	if err != nil {
-		return err
+		return 0, err
 	}
 	faults, err := s.check(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Number, b.Number) })
 	wrong := make(map[uint64]bool)
@@ -164,7 +162,10 @@ func (c *checkRun) chunk(ctx context.Context, first, last uint64) error {
 			c.Incomplete(l.block.Number)
 		}
 	}
-	return nil
+	if s.first >= s.end { // there are no more
+		return c.done.To + 1, nil
+	}
+	return s.end, nil
 }
 
 // snapshot runs fn in a transaction that reads.

@@ -37,6 +37,11 @@ func (s *checkSnapshot) read(ctx context.Context, tx *sql.Tx, last uint64) error
 	if s.first >= s.end {
 		return nil
 	}
+	end, err := rangeEnd(ctx, tx, s.first, s.end-1)
+	if err != nil { // what is wrong shows below
+		end = min(s.end, s.first+rangeBlocks)
+	}
+	s.end = end
 	if err := s.readBelow(ctx, tx); err != nil {
 		return err
 	}

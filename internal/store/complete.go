@@ -18,7 +18,7 @@ import (
 // It says of how many. Left alone are blocks that fail a check, of which a
 // [Checker] tells, and those that are not stored.
 func (s *Store) Complete(ctx context.Context, numbers []uint64) (done int, err error) {
-	for some := range slices.Chunk(numbers, checkChunk) {
+	for some := range slices.Chunk(numbers, rangeBlocks) {
 		found, err := s.completions(ctx, some)
 		if err != nil {
 			return done, err

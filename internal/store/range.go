@@ -8,10 +8,15 @@ import (
 	"gapless/internal/chain"
 )
 
+// What one snapshot of some blocks reads at most, but for a larger block.
 const (
-	rangeRows   = 20_000 // transactions and logs that one snapshot of Blocks reads, but for a larger block
 	rangeBlocks = 64
+	rangeRows   = 20_000   // transactions and logs
+	rangeBytes  = 64 << 20 // of RLP, and of what logs may have for the gas
 )
+
+// logGas is what a byte of a log's data costs (yellow paper, G_logdata).
+const logGas = 8
 
 // A FaultError says that what is stored of a block is not what was stored.
 type FaultError struct{ Fault }
@@ -47,18 +52,20 @@ func (r *Reader) Blocks(ctx context.Context, first, last uint64) (blocks []*chai
 // rangeEnd is one past the last block that one snapshot shall read.
 func rangeEnd(ctx context.Context, tx *sql.Tx, first, last uint64) (end uint64, err error) {
 	last = min(last, first+rangeBlocks-1)
-	rows, err := tx.QueryContext(ctx, `SELECT number, transaction_count + log_count FROM blocks
-		WHERE number BETWEEN ? AND ? ORDER BY number`, clamp(first), clamp(last))
+	rows, err := tx.QueryContext(ctx, `SELECT number, transaction_count + log_count, IFNULL(size, 0) + gas_used / ? FROM blocks
+		WHERE number BETWEEN ? AND ? ORDER BY number`, logGas, clamp(first), clamp(last))
 	if err != nil {
 		return 0, err
 	}
 	defer rows.Close()
-	for total := uint64(0); rows.Next(); {
-		var number, count uint64
-		if err := rows.Scan(integer{&number}, integer{&count}); err != nil {
+	for count, bytes := int64(0), int64(0); rows.Next(); {
+		var number uint64
+		var moreCount, moreBytes int64
+		if err := rows.Scan(integer{&number}, &moreCount, &moreBytes); err != nil {
 			return 0, err
 		}
-		if total += count; total > rangeRows && number > first {
+		count, bytes = count+moreCount, bytes+moreBytes
+		if (count > rangeRows || bytes > rangeBytes) && number > first {
 			return number, rows.Err()
 		}
 	}
