@@ -15,14 +15,14 @@ CREATE TABLE transfers_with_id (
     token_id     TEXT,                                            -- decimal; NULL for ERC-20
     amount       TEXT    NOT NULL,                                -- decimal, in the token's smallest unit; 1 for ERC-721
     block_number INTEGER AS (id >> 24) VIRTUAL,
-    log_id       INTEGER AS ((id >> 24 << 24) + log_index) VIRTUAL, -- id of the log
+    log_id       INTEGER AS ((id >> 24 << 24) + log_index) VIRTUAL, -- id of the log; to look for it, give the range of id too
     amount_real  REAL    AS (CAST(amount AS REAL)) VIRTUAL        -- for sorting; exact sums: decimal_sum(amount)
 ) STRICT;
 
 INSERT INTO transfers_with_id (id, log_index, batch_index, standard, token, from_address, to_address, token_id, amount)
 SELECT (log_id >> 24 << 24) + row_number() OVER (PARTITION BY log_id >> 24 ORDER BY log_id, batch_index) - 1,
        log_id & 16777215, batch_index, standard, token, from_address, to_address, token_id, amount
-FROM transfers ORDER BY log_id, batch_index;
+FROM transfers;
 
 DROP TABLE transfers;
 ALTER TABLE transfers_with_id RENAME TO transfers;

@@ -91,9 +91,14 @@ func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
 func (m Migration) apply(ctx context.Context, conn *sql.Conn, number int) error {
 	script := fmt.Sprintf("BEGIN IMMEDIATE;\n%s\nPRAGMA application_id = %d;\nPRAGMA user_version = %d;\nCOMMIT;",
 		m.SQL, ApplicationID, number)
-	if _, err := conn.ExecContext(ctx, script); err != nil {
-		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none may be open
+	// Else a view of somebody's own keeps a table from being exchanged.
+	if _, err := conn.ExecContext(ctx, "PRAGMA legacy_alter_table = ON"); err != nil {
 		return err
 	}
-	return nil
+	_, err := conn.ExecContext(ctx, script)
+	if err != nil {
+		_, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") // none may be open
+	}
+	_, off := conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA legacy_alter_table = OFF")
+	return errors.Join(err, off)
 }

@@ -206,6 +206,25 @@ func TestOlderAndNewer(t *testing.T) {
 	}
 }
 
+// A view of somebody's own stays, and keeps nothing from being brought up to date.
+func TestMigrateWithAForeignView(t *testing.T) {
+	for from := 1; from < len(schema.All()); from++ {
+		path := newFile(t)
+		older(t, path, from)
+		conn := open(t, path)
+		if _, err := conn.ExecContext(t.Context(), `CREATE VIEW mine AS SELECT t.amount, j.at FROM transfers t JOIN journal j ON j.last_block = t.block_number`); err != nil {
+			t.Fatal(err)
+		}
+		before := number(t, conn, `SELECT COUNT(*) FROM mine`)
+		if err := schema.All().Migrate(t.Context(), conn); err != nil {
+			t.Fatalf("from schema %d: %v", from, err)
+		}
+		if after := number(t, conn, `SELECT COUNT(*) FROM mine`); after != before {
+			t.Errorf("from schema %d: %d rows, want %d", from, after, before)
+		}
+	}
+}
+
 // A migration that fails leaves nothing and no transaction.
 func TestMigrationFails(t *testing.T) {
 	conn := open(t, newFile(t))

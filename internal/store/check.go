@@ -162,8 +162,8 @@ func (c *checkRun) chunk(ctx context.Context, first uint64) (next uint64, err er
 			c.Incomplete(l.block.Number)
 		}
 	}
-	if s.first >= s.end { // there are no more
-		return c.done.To + 1, nil
+	if s.first >= s.end { // it was rewound, but there may be more again
+		return min(first+rangeBlocks, c.done.To+1), nil
 	}
 	return s.end, nil
 }

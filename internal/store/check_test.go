@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/store"
+	"gapless/testdata"
 )
 
 // What is done to a file behind the program's back, and what the checker says.
@@ -219,5 +220,26 @@ func TestCheckIsCancelled(t *testing.T) {
 	_, err := store.Checker{Fault: func(f store.Fault) { t.Error(f) }, Progress: func(uint64, uint64) { cancel(stop) }}.Check(ctx, s.Reader)
 	if !errors.Is(err, stop) && !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// What is wrong in a file of an earlier schema is told, and keeps nobody from
+// reading it.
+func TestCheckOfAnEarlierSchema(t *testing.T) {
+	path := newPath(t)
+	if err := testdata.Unpack("../../testdata/schemas/0002.db.gz", path); err != nil {
+		t.Fatal(err)
+	}
+	runSQL(t, path, `PRAGMA ignore_check_constraints = ON; UPDATE logs SET address = x'01' WHERE id = (SELECT MAX(id) FROM logs);
+		UPDATE transfers SET token = x'01' WHERE log_id = (SELECT MAX(log_id) FROM transfers)`)
+	r, err := store.OpenReader(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	faults := 0
+	c := store.Checker{Fault: func(store.Fault) { faults++ }}
+	if _, err := c.Check(t.Context(), r); err != nil || faults == 0 {
+		t.Errorf("%d faults, %v", faults, err)
 	}
 }

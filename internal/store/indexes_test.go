@@ -12,6 +12,7 @@ import (
 	"modernc.org/sqlite"
 
 	"gapless/internal/store"
+	"gapless/testdata"
 )
 
 // searches find rows by what is only indexed after the first sync.
@@ -36,6 +37,37 @@ var searches = map[string]func(context.Context, *store.Store) (any, error){
 }
 
 var searched = common.HexToAddress("0xe5c6285aa6354c1ab4e845f354100b65c42da713") // a token of the recorded chain
+
+// A file of an earlier schema whose indexes wait is brought up to date without
+// them, and one that has them keeps them.
+func TestPostponedIndexesOfAnEarlierSchema(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		drop []string
+		want []string
+	}{
+		{"none waits", nil, nil},
+		{"some wait", []string{"logs_by_address", "transfers_by_token"}, []string{"logs_by_address", "transfers_by_token"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := newPath(t)
+			if err := testdata.Unpack("../../testdata/schemas/0002.db.gz", path); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range tt.drop {
+				runSQL(t, path, `DROP INDEX `+name)
+			}
+			s, err := store.Open(t.Context(), path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			closeAndCheck(t, s)
+			if missing, err := s.MissingIndexes(t.Context()); err != nil || !cmp.Equal(tt.want, missing) {
+				t.Errorf("missing %q, %v, want %q", missing, err, tt.want)
+			}
+		})
+	}
+}
 
 // A file that is filled without the indexes that can wait becomes the same as
 // any other, and does not pretend meanwhile that it has found nothing.

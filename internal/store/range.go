@@ -52,8 +52,8 @@ func (r *Reader) Blocks(ctx context.Context, first, last uint64) (blocks []*chai
 // rangeEnd is one past the last block that one snapshot shall read.
 func rangeEnd(ctx context.Context, tx *sql.Tx, first, last uint64) (end uint64, err error) {
 	last = min(last, first+rangeBlocks-1)
-	rows, err := tx.QueryContext(ctx, `SELECT number, transaction_count + log_count, IFNULL(size, 0) + gas_used / ? FROM blocks
-		WHERE number BETWEEN ? AND ? ORDER BY number`, logGas, clamp(first), clamp(last))
+	rows, err := tx.QueryContext(ctx, `SELECT number, MIN(transaction_count + log_count, ?1), MIN(IFNULL(size, 0), ?1) + MIN(gas_used, ?1) / ?2
+		FROM blocks WHERE number BETWEEN ?3 AND ?4 ORDER BY number`, int64(1<<40), logGas, clamp(first), clamp(last)) // a size is what the node told
 	if err != nil {
 		return 0, err
 	}

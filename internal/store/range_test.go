@@ -54,7 +54,8 @@ func TestBlocksEndsInTime(t *testing.T) {
 	tamper(t, s, `UPDATE blocks SET log_count = 30000 WHERE number = 3`,
 		`UPDATE blocks SET transaction_count = 9000 WHERE number BETWEEN 10 AND 15`,
 		`UPDATE blocks SET size = 40000000 WHERE number BETWEEN 20 AND 21`,
-		`UPDATE blocks SET gas_used = 800000000 WHERE number = 23`) // 100 MB of logs
+		`UPDATE blocks SET gas_used = 800000000 WHERE number = 23`, // 100 MB of logs
+		`UPDATE blocks SET size = 9223372036854775807 WHERE number BETWEEN 40 AND 42`)
 	var ends []uint64
 	for first := uint64(0); first <= 50; {
 		if first, err = s.RangeEnd(t.Context(), first, 50); err != nil {
@@ -62,7 +63,7 @@ func TestBlocksEndsInTime(t *testing.T) {
 		}
 		ends = append(ends, first)
 	}
-	if diff := cmp.Diff([]uint64{3, 4, 12, 14, 21, 23, 24, 51}, ends); diff != "" {
+	if diff := cmp.Diff([]uint64{3, 4, 12, 14, 21, 23, 24, 40, 41, 42, 43, 51}, ends); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	_, _, err = s.Blocks(t.Context(), 0, 2)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"sync/atomic"
 
 	"gapless/schema"
@@ -88,10 +89,30 @@ func (w *writer) open(ctx context.Context, isNew bool) (err error) {
 	if err := w.lookForLitestream(); err != nil {
 		return err
 	}
-	if err := schema.All().Migrate(ctx, w.conn); err != nil {
+	if err := w.migrate(ctx); err != nil {
 		return err
 	}
 	w.rows = newRows(w.conn)
+	return nil
+}
+
+// migrate brings the file up to date. Indexes that were postponed in it still are.
+func (w *writer) migrate(ctx context.Context) error {
+	had, err := readIndexes(ctx, w.conn)
+	if err != nil {
+		return err
+	}
+	if err := schema.All().Migrate(ctx, w.conn); err != nil || len(had) == 0 { // it was empty
+		return err
+	}
+	for _, name := range postponed {
+		if slices.ContainsFunc(had, func(i index) bool { return i.name == name }) {
+			continue
+		}
+		if _, err := w.conn.ExecContext(ctx, `DROP INDEX IF EXISTS `+name); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
