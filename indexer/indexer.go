@@ -115,7 +115,7 @@ type Indexer struct {
 	leader     string        // endpoint of the source that this is about
 	compared   comparison    // the last one that found nothing
 	finality   finality
-	misfit     misfit    // the last one, since which nothing was committed or left
+	misfit     misfit
 	awaited    time.Time // when the source was last waited for, until it answered
 	indexed    bool      // the file has all its indexes
 }
@@ -266,9 +266,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return atOnce, nil // the sizes are known now
 	}
 	if fork, ok := errors.AsType[*store.ForkError](err); ok && ctx.Err() == nil && !x.options.Fixed {
-		x.log.Info("block does not fit", "block", fork.Number, "err", err)
-		x.sawMisfit(fork)
-		return x.reorg(ctx, false)
+		return x.followMisfit(ctx, fork)
 	}
 	if x.options.Fixed {
 		return 0, err

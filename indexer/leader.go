@@ -17,7 +17,7 @@ func (x *Indexer) followLeader() (another bool) {
 	if before == "" || before == x.leader {
 		return false
 	}
-	x.recognized, x.shown = false, false
+	x.recognized, x.shown, x.misfit = false, false, misfit{}
 	x.forgetHeads()
 	return true
 }

@@ -1,6 +1,7 @@
 package indexer
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"time"
@@ -14,25 +15,45 @@ import (
 // and endpoints that are not all as far, agree.
 const misfitAfter = 5 * time.Second
 
-// A misfit is a block that came in vain since a time, though nothing of what is
-// stored has turned out to be of another chain.
+// A misfit is a block that comes in vain again and again, though each time
+// nothing of what is stored turns out to be of another chain.
 type misfit struct {
-	fork  store.ForkError
-	since time.Time
+	fork        *store.ForkError // nil: there is none
+	first, last time.Time        // when nothing was in doubt; zero before
 }
 
-// sawMisfit notes that a block does not fit.
-func (x *Indexer) sawMisfit(fork *store.ForkError) {
-	if x.misfit.fork != *fork {
-		x.misfit = misfit{*fork, time.Now()}
+// is reports whether the same place does not fit.
+func (m *misfit) is(fork *store.ForkError) bool {
+	return m.fork != nil && m.fork.Number == fork.Number && m.fork.Neighbour == fork.Neighbour && m.fork.Want == fork.Want
+}
+
+// prove notes that nothing of what is stored is in doubt.
+func (m *misfit) prove() {
+	if m.last = time.Now(); m.first.IsZero() {
+		m.first = m.last
 	}
+}
+
+// followMisfit follows the reorg that a block which does not fit may be of.
+// Unless that shows that there is none, the block is as good as any.
+func (x *Indexer) followMisfit(ctx context.Context, fork *store.ForkError) (time.Duration, error) {
+	x.log.Info("block does not fit", "block", fork.Number, "err", fork)
+	if !x.misfit.is(fork) {
+		x.misfit = misfit{fork: fork}
+	}
+	before := x.misfit.last
+	again, err := x.reorg(ctx, false)
+	if x.misfit.last.Equal(before) {
+		x.misfit = misfit{}
+	}
+	return again, err
 }
 
 // refuseMisfit makes missing what a commit of entries failed for, if it keeps
 // contradicting the block right below it. It gives the place of that entry, or -1.
 func (x *Indexer) refuseMisfit(err error, entries []store.Entry) int {
 	fork, ok := errors.AsType[*store.ForkError](err)
-	if !ok || x.options.Fixed || x.misfit.fork != *fork || time.Since(x.misfit.since) < misfitAfter {
+	if !ok || !x.misfit.is(fork) || x.misfit.last.Sub(x.misfit.first) < misfitAfter {
 		return -1
 	}
 	if fork.Number > fork.Neighbour+1 {

@@ -1,6 +1,7 @@
 package indexer_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -48,4 +49,28 @@ func TestChainThatContradictsItself(t *testing.T) {
 			})
 		})
 	}
+}
+
+// While an outage keeps a reorg from being looked at, nothing says that the block
+// which does not fit is wrong.
+func TestOutageInAReorg(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		before, now := devchain.Build(spec(30)), devchain.Build(forked(31, 30))
+		b := newBench(t, before)
+		b.until = new(uint64(31))
+		b.start()
+		after(5 * time.Second)
+		var switched atomic.Bool
+		b.fetched = func() {
+			if switched.CompareAndSwap(true, false) {
+				b.fake.Do(func(n *nodetest.Node) { n.Down = true })
+			}
+		}
+		b.fake.Do(func(n *nodetest.Node) { n.Chain, n.Head = now, 31 })
+		switched.Store(true)
+		after(10 * time.Second)
+		b.fake.Do(func(n *nodetest.Node) { n.Down = false })
+		after(20 * time.Second)
+		b.equals(now)
+	})
 }

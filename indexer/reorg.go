@@ -44,8 +44,12 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	if err != nil {
 		return x.unclear(ctx, err)
 	}
-	if ancestor.Number+1 == x.next || (head.Number <= ancestor.Number && !reverted) {
-		x.foundHead(head) // nothing of ours is in doubt
+	undoubted := x.tip != nil && ancestor.Number >= x.tip.Number // nothing of ours is
+	if undoubted {
+		x.misfit.prove()
+	}
+	if ancestor.Number+1 == x.next || !reverted && (undoubted || head.Number <= ancestor.Number) {
+		x.foundHead(head)
 		return lookAgain, nil
 	}
 	if x.onlyStart(ancestor) {

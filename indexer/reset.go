@@ -56,6 +56,9 @@ func (x *Indexer) reset(ctx context.Context) (time.Duration, error) {
 	case err != nil:
 		return x.unclear(ctx, err)
 	}
+	if x.next == x.start {
+		x.misfit.prove() // nothing is stored
+	}
 	return lookAgain, nil
 }
 
