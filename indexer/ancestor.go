@@ -50,19 +50,15 @@ func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anch
 
 // common gives the highest of our blocks that the source has too.
 func (x *Indexer) common(ctx context.Context, ours []store.Anchor) (*store.Anchor, error) {
-	numbers := make([]uint64, len(ours))
-	for i := range ours {
-		numbers[i] = ours[i].Number
-	}
-	if len(numbers) == 0 {
+	if len(ours) == 0 {
 		return nil, nil
 	}
-	theirs, err := x.source.Headers(ctx, numbers)
+	theirs, err := x.present(ctx, ours)
 	if err != nil {
 		return nil, err
 	}
 	for i := len(ours) - 1; i >= 0; i-- {
-		if theirs[i] != nil && theirs[i].Hash == ours[i].Hash {
+		if theirs[i] == ours[i].Hash {
 			return &ours[i], nil
 		}
 	}

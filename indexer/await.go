@@ -24,6 +24,13 @@ func endpointFailed(err error) bool {
 	return ok && !e.Class.OfBlock()
 }
 
+// blockFailed reports whether an error is of a block: a source that answers
+// does not have it, or not right.
+func blockFailed(err error) bool {
+	e, ok := errors.AsType[*chain.Error](err)
+	return ok && e.Class.OfBlock()
+}
+
 // await waits for the source, then makes sure that it serves the file's chain.
 func (x *Indexer) await(ctx context.Context, cause error) error {
 	x.log.Warn("waiting for the node", "err", cause)

@@ -318,31 +318,26 @@ func (x *Indexer) anchors(ctx context.Context, entries []store.Entry) ([]store.A
 	if len(below) == 0 {
 		return nil, nil
 	}
-	headers, err := x.headersTries(ctx, below)
+	hashes, err := x.present(ctx, below)
 	if err != nil {
-		if ctx.Err() != nil || !errors.As(err, new(*chain.Error)) || endpointFailed(err) {
+		if ctx.Err() != nil || !blockFailed(err) {
 			return nil, fmt.Errorf("look below a gap: %w", err)
 		}
 		for i := first; i < len(entries); i++ {
-			err := fmt.Errorf("can't tell whether block %d below the gap still stands: %w", below[0], err)
+			err := fmt.Errorf("can't tell whether block %d below the gap still stands: %w", below[0].Number, err)
 			entries[i] = store.Entry{Failure: chain.Failed(entries[i].Number(), err, 1, time.Now())}
 		}
 		return nil, nil
 	}
-	anchors := make([]store.Anchor, 0, len(below))
-	for i, h := range headers {
-		a := store.Anchor{Number: below[i]}
-		if h != nil {
-			a.Hash = h.Hash
-		}
-		anchors = append(anchors, a) // a zero hash is that of no block
+	for i, hash := range hashes {
+		below[i].Hash = hash // a zero hash is that of no block
 	}
-	return anchors, nil
+	return below, nil
 }
 
 // belowGaps gives the stored blocks, or those about to be stored, that lie below
 // gaps with a block above, and the place of the first such block.
-func (x *Indexer) belowGaps(entries []store.Entry) (below []uint64, first int) {
+func (x *Indexer) belowGaps(entries []store.Entry) (below []store.Anchor, first int) {
 	tip := x.tip
 	for i, e := range entries {
 		if e.Block == nil {
@@ -352,7 +347,7 @@ func (x *Indexer) belowGaps(entries []store.Entry) (below []uint64, first int) {
 			if len(below) == 0 {
 				first = i
 			}
-			below = append(below, tip.Number)
+			below = append(below, *tip)
 		}
 		tip = &store.Anchor{Number: e.Block.Number, Hash: e.Block.Hash}
 	}
@@ -364,7 +359,7 @@ func (x *Indexer) headersTries(ctx context.Context, numbers []uint64) ([]*chain.
 	wait := firstPause
 	for tries := 1; ; tries++ {
 		headers, err := x.source.Headers(ctx, numbers)
-		if err == nil || ctx.Err() != nil || endpointFailed(err) || tries == inlineTries {
+		if err == nil || ctx.Err() != nil || endpointFailed(err) || isPruned(err) || tries == inlineTries {
 			return headers, err
 		}
 		if err := pause.For(ctx, wait); err != nil {

@@ -2,12 +2,10 @@ package indexer
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -86,18 +84,12 @@ func (x *Indexer) tag(ctx context.Context, name string, before *store.Tag) (*sto
 	switch {
 	case err == nil:
 		return &store.Tag{Number: h.Number, Hash: h.Hash}, nil
-	case !saysNothing(err):
+	case !blockFailed(err):
 		return nil, err
 	case x.finality.left:
 		return nil, nil
 	}
 	return before, nil
-}
-
-// saysNothing reports whether a source that answers has no such block.
-func saysNothing(err error) bool {
-	e, ok := errors.AsType[*chain.Error](err)
-	return ok && e.Class.OfBlock()
 }
 
 func sameTag(a, b *store.Tag) bool { return a == b || a != nil && b != nil && *a == *b }
@@ -113,7 +105,7 @@ func (x *Indexer) leaveFinal(ctx context.Context, ancestor *store.Anchor) error 
 	}
 	contradicts, err := x.sure(ctx, func(ctx context.Context) (bool, error) {
 		h, err := x.source.Tag(ctx, "finalized")
-		if err != nil && !saysNothing(err) {
+		if err != nil && !blockFailed(err) {
 			return false, err
 		}
 		if err != nil || h.Hash != final.Hash {

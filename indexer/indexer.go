@@ -311,7 +311,7 @@ func (x *Indexer) recognize(ctx context.Context) error {
 		return nil
 	}
 	known, err := x.source.HeaderByHash(ctx, x.tip.Hash)
-	if err != nil {
+	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
 		return err
 	}
 	x.recognized, x.shown = true, known != nil

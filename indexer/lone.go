@@ -1,8 +1,8 @@
 package indexer
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -30,14 +30,14 @@ func (x *Indexer) checkLone(ctx context.Context, entries []store.Entry) error {
 		return err
 	}
 	theirs, err := x.hashes(ctx, lones)
-	if err != nil && (ctx.Err() != nil || !errors.As(err, new(*chain.Error)) || endpointFailed(err)) {
+	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
 		return err
 	}
 	for _, l := range lones {
 		why := err
 		for _, s := range l.sights {
-			hash, has := theirs[s.Number]
-			if err == nil && hash != s.Hash && (has || s.Number > 0) { // a node may be without its genesis
+			hash := theirs[s.Number]
+			if err == nil && hash != s.Hash && (hash != common.Hash{} || s.Number > 0) { // a node may be without its genesis
 				why = &chain.Error{Class: chain.Fork, Err: fmt.Errorf("the chain now has %s as block %d, not %s", hash, s.Number, s.Hash)}
 			}
 		}
@@ -103,25 +103,22 @@ func (x *Indexer) nearest(ctx context.Context, number uint64) (sights []store.An
 	return sights, nil
 }
 
-// hashes asks the source for the hashes of all that lone blocks see.
+// hashes asks the source for the hashes of all that lone blocks see, zero for
+// what it does not have.
 func (x *Indexer) hashes(ctx context.Context, lones []lone) (map[uint64]common.Hash, error) {
-	var numbers []uint64
+	var seen []store.Anchor
 	for _, l := range lones {
-		for _, s := range l.sights {
-			numbers = append(numbers, s.Number)
-		}
+		seen = append(seen, l.sights...)
 	}
-	slices.Sort(numbers)
-	numbers = slices.Compact(numbers)
-	headers, err := x.source.Headers(ctx, numbers)
+	slices.SortFunc(seen, func(a, b store.Anchor) int { return cmp.Compare(a.Number, b.Number) })
+	seen = slices.Compact(seen)
+	theirs, err := x.present(ctx, seen)
 	if err != nil {
 		return nil, err
 	}
 	hashes := make(map[uint64]common.Hash)
-	for i, h := range headers {
-		if h != nil {
-			hashes[numbers[i]] = h.Hash
-		}
+	for i, s := range seen {
+		hashes[s.Number] = theirs[i]
 	}
 	return hashes, nil
 }
