@@ -12,14 +12,15 @@ import (
 var errNoAncestor = errors.New("no stored block is part of the chain")
 
 // ancestor finds the highest stored block that is part of the source's chain,
-// however deep it is.
-func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anchor, error) {
+// however deep it is. If lenient, headers may be wanting.
+func (x *Indexer) ancestor(ctx context.Context, head *chain.Header, lenient bool) (*store.Anchor, error) {
 	if x.next == x.start {
 		return nil, errNoAncestor // nothing is stored, and what came first does not fit
 	}
 	if head.Number < x.start {
 		return nil, errMoving // too far behind to tell
 	}
+	none, above := errNoAncestor, new(*chain.Header)
 	top := min(head.Number, x.next-1)
 	for batch := uint64(4); ; batch = min(2*batch, headerBatch) {
 		low := uint64(0)
@@ -30,19 +31,28 @@ func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anch
 		if err != nil {
 			return nil, err
 		}
-		found, err := x.common(ctx, ours)
+		var found *store.Anchor
+		unsure := false
+		if lenient {
+			found, unsure, err = x.commonOfSome(ctx, ours, above)
+		} else {
+			found, err = x.common(ctx, ours)
+		}
 		if found != nil || err != nil {
 			return found, err
 		}
+		if unsure {
+			none = errMoving
+		}
 		if low == 0 {
-			return nil, errNoAncestor
+			return nil, none
 		}
 		deeper, err := x.store.Highest(ctx, low-1)
 		if err != nil {
 			return nil, err
 		}
 		if deeper == nil {
-			return nil, errNoAncestor
+			return nil, none
 		}
 		top = deeper.Number
 	}

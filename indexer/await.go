@@ -34,7 +34,7 @@ func blockFailed(err error) bool {
 // await waits for the source, then makes sure that it serves the file's chain.
 func (x *Indexer) await(ctx context.Context, cause error) error {
 	x.log.Warn("waiting for the node", "err", cause)
-	x.misfit = misfit{} // it may be another one afterwards
+	x.movedOn() // it may be another one afterwards
 	x.setState("waiting for the node: " + cause.Error())
 	if err := pause.For(ctx, time.Until(x.awaited.Add(failingEvery))); err != nil {
 		return err

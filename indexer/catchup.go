@@ -286,7 +286,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 			x.recognized, x.shown = true, true
 		}
 	}
-	x.misfit = misfit{}
+	x.movedOn()
 	x.metrics.committed(entries, time.Since(started))
 	x.setNext()
 	x.goesOn()

@@ -116,6 +116,7 @@ type Indexer struct {
 	compared   comparison    // the last one that found nothing
 	finality   finality
 	misfit     misfit
+	heldUp     heldUp
 	awaited    time.Time // when the source was last waited for, until it answered
 	indexed    bool      // the file has all its indexes
 }

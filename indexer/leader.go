@@ -17,7 +17,8 @@ func (x *Indexer) followLeader() (another bool) {
 	if before == "" || before == x.leader {
 		return false
 	}
-	x.recognized, x.shown, x.misfit = false, false, misfit{}
+	x.recognized, x.shown = false, false
+	x.movedOn()
 	x.forgetHeads()
 	return true
 }

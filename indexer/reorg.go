@@ -34,7 +34,8 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	if err != nil {
 		return x.unclear(ctx, err)
 	}
-	ancestor, err := x.ancestor(ctx, head)
+	lenient := x.lenient()
+	ancestor, err := x.ancestor(ctx, head, lenient)
 	if errors.Is(err, errNoAncestor) {
 		ancestor, err = x.belowStart(ctx)
 	}
@@ -50,6 +51,7 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	}
 	if ancestor.Number+1 == x.next || !reverted && (undoubted || head.Number <= ancestor.Number) {
 		x.foundHead(head)
+		x.heldUp = heldUp{}
 		return lookAgain, nil
 	}
 	if x.onlyStart(ancestor) {
@@ -58,7 +60,7 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	if err := x.leaveFinal(ctx, ancestor); err != nil {
 		return x.unclear(ctx, err)
 	}
-	if err := x.exchange(ctx, ancestor, head); err != nil {
+	if err := x.exchange(ctx, ancestor, head, lenient); err != nil {
 		return x.unclear(ctx, err)
 	}
 	x.foundHead(head)
@@ -67,12 +69,17 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 
 // exchange fetches what takes the place of the blocks above the ancestor, and
 // then rewinds.
-func (x *Indexer) exchange(ctx context.Context, ancestor *store.Anchor, head *chain.Header) error {
+func (x *Indexer) exchange(ctx context.Context, ancestor *store.Anchor, head *chain.Header, lenient bool) error {
 	hashes, err := x.newChain(ctx, ancestor, head)
+	if lenient && (errors.Is(err, errMoving) || blockFailed(err)) {
+		if err = nil; len(hashes) == 0 {
+			hashes, err = x.hashByChild(ctx, ancestor)
+		}
+	}
 	if err != nil {
 		return err
 	}
-	entries, err := x.replacement(ctx, hashes, ancestor, head)
+	entries, err := x.replacement(ctx, hashes, ancestor, head, lenient)
 	if err != nil {
 		return err
 	}
@@ -80,7 +87,7 @@ func (x *Indexer) exchange(ctx context.Context, ancestor *store.Anchor, head *ch
 }
 
 // newChain fetches the headers above the ancestor, recomputes their hashes and
-// links them. It gives the hashes, lowest first.
+// links them. It gives the hashes, lowest first; with an error those before it.
 func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *chain.Header) ([]common.Hash, error) {
 	last := min(head.Number, x.next-1+headersAhead)
 	var hashes []common.Hash
@@ -88,16 +95,14 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 	for from := ancestor.Number + 1; from <= last; from += headerBatch {
 		headers, err := x.source.Headers(ctx, numbersBetween(from, min(last, from+headerBatch-1)))
 		if err != nil {
-			return nil, err
+			return hashes, err
 		}
 		for _, h := range headers {
 			if h == nil || h.ParentHash != parent {
-				return nil, errMoving
+				return hashes, errMoving
 			}
-			if x.options.Level != chain.Off && x.options.Level != chain.Warn {
-				if err := h.Recompute(); err != nil {
-					return nil, fmt.Errorf("header %d: %w", h.Number, err)
-				}
+			if err := x.recompute(h); err != nil {
+				return hashes, fmt.Errorf("header %d: %w", h.Number, err)
 			}
 			hashes = append(hashes, h.Hash)
 			parent = h.Hash
@@ -106,10 +111,18 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 	return hashes, nil
 }
 
+// recompute says why a header is not what its hash says, if that is demanded.
+func (x *Indexer) recompute(h *chain.Header) error {
+	if x.options.Level == chain.Off || x.options.Level == chain.Warn {
+		return nil
+	}
+	return h.Recompute()
+}
+
 // replacement fetches the first blocks of the new chain, so that the old ones
 // go in the transaction that brings them. There are none after a revert, and
 // where we stay behind the head that far.
-func (x *Indexer) replacement(ctx context.Context, hashes []common.Hash, ancestor *store.Anchor, head *chain.Header) ([]store.Entry, error) {
+func (x *Indexer) replacement(ctx context.Context, hashes []common.Hash, ancestor *store.Anchor, head *chain.Header, lenient bool) ([]store.Entry, error) {
 	first := ancestor.Number + 1
 	last := ancestor.Number + uint64(min(len(hashes), firstBlocks))
 	target, ok := x.target(head)
@@ -128,9 +141,15 @@ func (x *Indexer) replacement(ctx context.Context, hashes []common.Hash, ancesto
 		if e.Block == nil {
 			return entries[:max(i, 1)], nil // the rest of the way is the usual one
 		}
-		if e.Block.Hash != hashes[i] {
+		if e.Block.Hash == hashes[i] {
+			continue
+		}
+		if !lenient {
 			return nil, errMoving
 		}
+		why := &chain.Error{Class: chain.Fork, Err: fmt.Errorf("its header has hash %s, the whole block %s", hashes[i], e.Block.Hash)}
+		entries[i] = store.Entry{Failure: chain.Failed(e.Number(), why, 1, time.Now())}
+		return entries[:i+1], nil
 	}
 	return entries, nil
 }
@@ -146,7 +165,8 @@ func (x *Indexer) rewind(ctx context.Context, ancestor *store.Anchor, hashes []c
 	if err != nil {
 		return x.rewindFailed(ctx, err, ancestor)
 	}
-	x.finality.left, x.misfit = true, misfit{}
+	x.finality.left = true
+	x.movedOn()
 	x.forgetHeads()
 	x.options.Rewound(ancestor.Number)
 	x.metrics.reorg(from - ancestor.Number)
