@@ -224,6 +224,9 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if err := x.refresh(ctx); err != nil { // others fill and displace
 		return 0, err
 	}
+	if x.options.Until != nil && x.next > *x.options.Until {
+		return 0, x.finish(ctx)
+	}
 	x.followLeader()
 	if silent, _ := x.silent(); silent {
 		return atOnce, x.await(ctx, errSilent)
@@ -238,13 +241,6 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	x.setState("following")
 	if err := x.recognize(ctx); err != nil {
 		return x.unclear(ctx, err)
-	}
-	if x.options.Until != nil && x.next > *x.options.Until {
-		if err := x.buildIndexes(ctx); err != nil {
-			return 0, err
-		}
-		x.keepFinality(ctx) // there is no other time
-		return 0, errDone
 	}
 	target, ok := x.target(head)
 	if !ok {
@@ -273,6 +269,26 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return x.unclear(ctx, err)
+}
+
+// lastWord is how long the source has at the end to say what is final.
+const lastWord = 5 * time.Second
+
+// finish does what is left to do once the last block is indexed, with or without
+// the source.
+func (x *Indexer) finish(ctx context.Context) error {
+	if err := x.buildIndexes(ctx); err != nil {
+		return err
+	}
+	asking, cancel := context.WithTimeout(ctx, lastWord)
+	defer cancel()
+	if x.lookAtHead(asking) == nil {
+		x.keepFinality(asking)
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return errDone
 }
 
 // lookAtHead asks for the head if the one that is known is not what Follow last

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"gapless/indexer"
 	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
@@ -262,4 +263,24 @@ func TestSpoiledBeyondProof(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The node is down when all that was asked for is there already.
+func TestUntilWithoutTheNode(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(30))
+		b := newBench(t, c)
+		b.start()
+		after(5 * time.Second)
+		b.must(ignore(b.stop()))
+		b.until = new(uint64(30))
+		b.through = func(s source) indexer.Source {
+			b.fake.Do(func(n *nodetest.Node) { n.Down = true })
+			return s
+		}
+		b.start()
+		after(20 * time.Second)
+		b.endsWith(nil)
+		b.equals(c)
+	})
 }

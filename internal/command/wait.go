@@ -143,7 +143,13 @@ func (s *service) complete(ctx context.Context, last uint64) (missing int, err e
 		return 0, err
 	}
 	s.reached.Store(true)
-	s.awaitFinality(ctx)
+	if s.finished == nil { // else the chain is followed on
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-s.engine.Load().ended: // it has all its indexes
+		}
+	}
 	if err := s.awaitRetries(ctx, last); err != nil {
 		return 0, err
 	}
@@ -172,24 +178,6 @@ func (s *service) awaitRetries(ctx context.Context, last uint64) error {
 			return err
 		}
 		enough.Reset(left)
-	}
-}
-
-// lastWord is how long the node has at the end to say what is final.
-const lastWord = 5 * time.Second
-
-// awaitFinality waits until the indexer, which has nothing left to index, has
-// kept what the node says is final; not for long.
-func (s *service) awaitFinality(ctx context.Context) {
-	if s.finished != nil {
-		return // the chain is followed on
-	}
-	enough := time.NewTimer(lastWord)
-	defer enough.Stop()
-	select {
-	case <-ctx.Done():
-	case <-enough.C:
-	case <-s.engine.Load().ended:
 	}
 }
 
