@@ -12,16 +12,15 @@ import (
 var errNoAncestor = errors.New("no stored block is part of the chain")
 
 // ancestor finds the highest stored block that is part of the source's chain,
-// however deep it is. If lenient, headers may be wanting.
-func (x *Indexer) ancestor(ctx context.Context, head *chain.Header, lenient bool) (*store.Anchor, error) {
+// however deep it is.
+func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anchor, error) {
 	if x.next == x.start {
 		return nil, errNoAncestor // nothing is stored, and what came first does not fit
 	}
 	if head.Number < x.start {
 		return nil, errMoving // too far behind to tell
 	}
-	none, above := errNoAncestor, new(*chain.Header)
-	top := min(head.Number, x.next-1)
+	top, left := min(head.Number, x.next-1), false
 	for batch := uint64(4); ; batch = min(2*batch, headerBatch) {
 		low := uint64(0)
 		if top >= batch {
@@ -31,46 +30,40 @@ func (x *Indexer) ancestor(ctx context.Context, head *chain.Header, lenient bool
 		if err != nil {
 			return nil, err
 		}
-		var found *store.Anchor
-		unsure := false
-		if lenient {
-			found, unsure, err = x.commonOfSome(ctx, ours, above)
-		} else {
-			found, err = x.common(ctx, ours)
-		}
+		found, err := x.common(ctx, ours, &left)
 		if found != nil || err != nil {
 			return found, err
 		}
-		if unsure {
-			none = errMoving
-		}
 		if low == 0 {
-			return nil, none
+			return nil, errNoAncestor
 		}
 		deeper, err := x.store.Highest(ctx, low-1)
 		if err != nil {
 			return nil, err
 		}
 		if deeper == nil {
-			return nil, none
+			return nil, errNoAncestor
 		}
 		top = deeper.Number
 	}
 }
 
-// common gives the highest of our blocks that the source has too.
-func (x *Indexer) common(ctx context.Context, ours []store.Anchor) (*store.Anchor, error) {
+// common gives the highest of our blocks that the source has too. left says that
+// it has left our chain above, or does here: then what it does not keep is no
+// common block.
+func (x *Indexer) common(ctx context.Context, ours []store.Anchor, left *bool) (*store.Anchor, error) {
 	if len(ours) == 0 {
 		return nil, nil
 	}
-	theirs, err := x.present(ctx, ours)
+	theirs, err := x.look(ctx, ours)
 	if err != nil {
 		return nil, err
 	}
 	for i := len(ours) - 1; i >= 0; i-- {
-		if theirs[i] == ours[i].Hash {
+		if theirs[i].hash == ours[i].Hash && (theirs[i].kept || !*left) {
 			return &ours[i], nil
 		}
+		*left = true
 	}
 	return nil, nil
 }

@@ -3,7 +3,6 @@ package indexer
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -308,50 +307,6 @@ func (x *Indexer) failures(entries []store.Entry) (failures []*chain.Failure) {
 		}
 	}
 	return failures
-}
-
-// anchors asks the source for the present hash of each stored block that lies
-// below a gap over which a block is about to be committed. If it can't say, what
-// is above that gap is missing too.
-func (x *Indexer) anchors(ctx context.Context, entries []store.Entry) ([]store.Anchor, error) {
-	below, first := x.belowGaps(entries)
-	if len(below) == 0 {
-		return nil, nil
-	}
-	hashes, err := x.present(ctx, below)
-	if err != nil {
-		if ctx.Err() != nil || !blockFailed(err) {
-			return nil, fmt.Errorf("look below a gap: %w", err)
-		}
-		for i := first; i < len(entries); i++ {
-			err := fmt.Errorf("can't tell whether block %d below the gap still stands: %w", below[0].Number, err)
-			entries[i] = store.Entry{Failure: chain.Failed(entries[i].Number(), err, 1, time.Now())}
-		}
-		return nil, nil
-	}
-	for i, hash := range hashes {
-		below[i].Hash = hash // a zero hash is that of no block
-	}
-	return below, nil
-}
-
-// belowGaps gives the stored blocks, or those about to be stored, that lie below
-// gaps with a block above, and the place of the first such block.
-func (x *Indexer) belowGaps(entries []store.Entry) (below []store.Anchor, first int) {
-	tip := x.tip
-	for i, e := range entries {
-		if e.Block == nil {
-			continue
-		}
-		if tip != nil && tip.Number+1 != e.Block.Number {
-			if len(below) == 0 {
-				first = i
-			}
-			below = append(below, *tip)
-		}
-		tip = &store.Anchor{Number: e.Block.Number, Hash: e.Block.Hash}
-	}
-	return below, first
 }
 
 // headersTries asks for headers, and soon after again if a header can't be had.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
-	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -35,38 +34,6 @@ func (x *Indexer) lenient() bool {
 // movedOn forgets what came in vain.
 func (x *Indexer) movedOn() { x.misfit, x.heldUp = misfit{}, heldUp{} }
 
-// header asks for one header, nil if it can't be had or is not what its hash says.
-func (x *Indexer) header(ctx context.Context, number uint64) (*chain.Header, error) {
-	headers, err := x.source.Headers(ctx, []uint64{number})
-	switch {
-	case err != nil && (ctx.Err() != nil || !blockFailed(err)):
-		return nil, err
-	case err != nil || headers[0] == nil || x.recompute(headers[0]) != nil:
-		return nil, nil
-	}
-	return headers[0], nil
-}
-
-// commonOfSome is common where some headers can't be had. A block whose header
-// is one of them is part of the chain if its child is. The header above ours is
-// above, nil if it is not known, and becomes the lowest of these. If unsure, some
-// of the blocks may be part of the chain.
-func (x *Indexer) commonOfSome(ctx context.Context, ours []store.Anchor, above **chain.Header) (found *store.Anchor, unsure bool, err error) {
-	for i := len(ours) - 1; i >= 0; i-- {
-		theirs, err := x.header(ctx, ours[i].Number)
-		if err != nil {
-			return nil, false, err
-		}
-		child := *above
-		if theirs != nil && theirs.Hash == ours[i].Hash ||
-			child != nil && child.Number == ours[i].Number+1 && child.ParentHash == ours[i].Hash {
-			return &ours[i], false, nil
-		}
-		*above, unsure = theirs, unsure || theirs == nil
-	}
-	return nil, unsure, nil
-}
-
 // hashByChild gives the hash of the block above the ancestor, whose header can't
 // be had, from the header of its child.
 func (x *Indexer) hashByChild(ctx context.Context, ancestor *store.Anchor) ([]common.Hash, error) {
@@ -74,7 +41,11 @@ func (x *Indexer) hashByChild(ctx context.Context, ancestor *store.Anchor) ([]co
 	if err != nil {
 		return nil, err
 	}
-	if child == nil {
+	ours, err := x.store.HashesBetween(ctx, ancestor.Number+1, ancestor.Number+1)
+	if err != nil {
+		return nil, err
+	}
+	if child == nil || len(ours) > 0 && ours[0].Hash == child.ParentHash {
 		return nil, errMoving
 	}
 	return []common.Hash{child.ParentHash}, nil

@@ -29,16 +29,19 @@ func (x *Indexer) checkLone(ctx context.Context, entries []store.Entry) error {
 	if err != nil || len(lones) == 0 {
 		return err
 	}
-	theirs, err := x.hashes(ctx, lones)
+	theirs, err := x.lookAround(ctx, lones)
 	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
 		return err
 	}
 	for _, l := range lones {
 		why := err
-		for _, s := range l.sights {
-			hash := theirs[s.Number]
-			if err == nil && hash != s.Hash && (hash != common.Hash{} || s.Number > 0) { // a node may be without its genesis
-				why = &chain.Error{Class: chain.Fork, Err: fmt.Errorf("the chain now has %s as block %d, not %s", hash, s.Number, s.Hash)}
+		for i, s := range l.sights {
+			now := theirs[s.Number]
+			if now.hash == s.Hash && (now.kept || i == 0) { // only what is below may have been forgotten
+				continue
+			}
+			if err == nil && (now.hash != common.Hash{} || s.Number > 0) { // a node may be without its genesis
+				why = &chain.Error{Class: chain.Fork, Err: fmt.Errorf("the chain now has %s as block %d, not %s", now.hash, s.Number, s.Hash)}
 			}
 		}
 		if why != nil {
@@ -103,22 +106,21 @@ func (x *Indexer) nearest(ctx context.Context, number uint64) (sights []store.An
 	return sights, nil
 }
 
-// hashes asks the source for the hashes of all that lone blocks see, zero for
-// what it does not have.
-func (x *Indexer) hashes(ctx context.Context, lones []lone) (map[uint64]common.Hash, error) {
+// lookAround asks for all that lone blocks see, by number.
+func (x *Indexer) lookAround(ctx context.Context, lones []lone) (map[uint64]sight, error) {
 	var seen []store.Anchor
 	for _, l := range lones {
 		seen = append(seen, l.sights...)
 	}
 	slices.SortFunc(seen, func(a, b store.Anchor) int { return cmp.Compare(a.Number, b.Number) })
 	seen = slices.Compact(seen)
-	theirs, err := x.present(ctx, seen)
+	sights, err := x.look(ctx, seen)
 	if err != nil {
 		return nil, err
 	}
-	hashes := make(map[uint64]common.Hash)
+	now := make(map[uint64]sight)
 	for i, s := range seen {
-		hashes[s.Number] = theirs[i]
+		now[s.Number] = sights[i]
 	}
-	return hashes, nil
+	return now, nil
 }

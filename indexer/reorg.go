@@ -35,7 +35,7 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 		return x.unclear(ctx, err)
 	}
 	lenient := x.lenient()
-	ancestor, err := x.ancestor(ctx, head, lenient)
+	ancestor, err := x.ancestor(ctx, head)
 	if errors.Is(err, errNoAncestor) {
 		ancestor, err = x.belowStart(ctx)
 	}

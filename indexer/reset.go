@@ -80,7 +80,7 @@ func (x *Indexer) gone(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ancestor, err := x.ancestor(ctx, head, false)
+	ancestor, err := x.ancestor(ctx, head)
 	if errors.Is(err, errNoAncestor) {
 		return true, nil
 	}

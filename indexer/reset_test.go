@@ -121,3 +121,43 @@ func TestAnotherGenesisEndsTheRun(t *testing.T) {
 		b.ended <- err
 	})
 }
+
+// What the new chain's node does not have hides no reset.
+func TestResetToAChainWithHoles(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		old   int
+		holes func(number uint64) bool
+		alone bool
+	}{
+		{"one deep block is null", 300, func(number uint64) bool { return number == 100 }, false},
+		{"the old blocks are null", 300, func(number uint64) bool { return number > 0 && number < 250 }, false},
+		{"all that the file has is null", 20, func(number uint64) bool { return number > 0 && number < 31 }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				before, now := devchain.Build(spec(tt.old)), devchain.Build(forked(tt.old+220, 1))
+				b := newBench(t, before)
+				b.url, b.alone = near, tt.alone
+				b.start()
+				after(30 * time.Second)
+				b.fake.Do(func(n *nodetest.Node) {
+					n.Chain, n.Head = now, now.Last()
+					n.FaultFunc = func(number uint64) *nodetest.Fault {
+						if tt.holes(number) {
+							return &nodetest.Fault{Kind: nodetest.NullBlock}
+						}
+						return nil
+					}
+				})
+				after(3 * time.Minute)
+				b.endsWith(indexer.ErrReset)
+				for n := range before.Blocks { // nothing was deleted
+					if _, err := b.store.Block(t.Context(), uint64(n)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
+}

@@ -10,43 +10,72 @@ import (
 	"gapless/internal/store"
 )
 
-// present asks for the hashes that the source has now in the places of stored
-// blocks, zero where it has no block. What lies deep and is not kept any more
-// counts as unchanged: nothing says otherwise, and nothing ever will.
-func (x *Indexer) present(ctx context.Context, ours []store.Anchor) ([]common.Hash, error) {
+// A sight is what the source has in the place of a stored block now.
+type sight struct {
+	hash common.Hash // zero: no block
+	kept bool        // else the source does not keep what is so old, and it counts as unchanged: hash is that of ours
+}
+
+// look asks for what the source has in the places of stored blocks. A block whose
+// header can't be had is told by its child. What lies deep and is not kept any
+// more counts as unchanged: nothing says otherwise, and nothing ever will.
+func (x *Indexer) look(ctx context.Context, ours []store.Anchor) ([]sight, error) {
 	numbers := make([]uint64, len(ours))
 	for i := range ours {
 		numbers[i] = ours[i].Number
 	}
 	headers, err := x.headersTries(ctx, numbers)
-	if isPruned(err) && len(ours) > 1 {
-		return x.presentEach(ctx, ours)
-	}
-	if err != nil && !(isPruned(err) && x.deep(numbers[0])) {
+	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
 		return nil, err
 	}
-	hashes := make([]common.Hash, len(ours))
+	if err != nil && len(ours) > 1 {
+		return x.lookEach(ctx, ours)
+	}
+	sights := make([]sight, len(ours))
 	for i := range ours {
+		if err == nil && headers[i] != nil {
+			sights[i] = sight{headers[i].Hash, true}
+			continue
+		}
+		child, failed := x.header(ctx, numbers[i]+1)
 		switch {
-		case headers != nil && headers[i] != nil:
-			hashes[i] = headers[i].Hash
-		case x.deep(numbers[i]):
-			hashes[i] = ours[i].Hash
+		case failed != nil:
+			return nil, failed
+		case child != nil:
+			sights[i] = sight{child.ParentHash, true}
+		case (err == nil || isPruned(err)) && x.deep(numbers[i]):
+			sights[i] = sight{ours[i].Hash, false}
+		case err != nil:
+			return nil, err
+		default:
+			sights[i].kept = true
 		}
 	}
-	return hashes, nil
+	return sights, nil
 }
 
-// presentEach is present, one by one.
-func (x *Indexer) presentEach(ctx context.Context, ours []store.Anchor) (hashes []common.Hash, err error) {
+// lookEach is look, one by one.
+func (x *Indexer) lookEach(ctx context.Context, ours []store.Anchor) (sights []sight, err error) {
 	for i := range ours {
-		one, err := x.present(ctx, ours[i:i+1])
+		one, err := x.look(ctx, ours[i:i+1])
 		if err != nil {
 			return nil, err
 		}
-		hashes = append(hashes, one...)
+		sights = append(sights, one...)
 	}
-	return hashes, nil
+	return sights, nil
+}
+
+// header asks for one header, nil if it can't be had or is not what its hash says.
+func (x *Indexer) header(ctx context.Context, number uint64) (*chain.Header, error) {
+	headers, err := x.source.Headers(ctx, []uint64{number})
+	switch {
+	case err != nil && (ctx.Err() != nil || !blockFailed(err)):
+		return nil, err
+	case err != nil || headers[0] == nil || x.recompute(headers[0]) != nil:
+		return nil, nil
+	}
+	return headers[0], nil
 }
 
 func isPruned(err error) bool {
@@ -55,8 +84,9 @@ func isPruned(err error) bool {
 }
 
 // deep reports whether a block is so far below the head that the source may not
-// keep it. The genesis always is kept, or nobody knows it.
+// keep it. The genesis always is kept, or nobody knows it; and a source that makes
+// its chain by itself rather begins anew than that it forgets.
 func (x *Indexer) deep(number uint64) bool {
 	head := x.chainHead()
-	return head != nil && number > 0 && number+shallow <= head.Number
+	return head != nil && !x.options.Alone && number > 0 && number+shallow <= head.Number
 }

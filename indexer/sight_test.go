@@ -66,3 +66,41 @@ func TestTipCantBeRecognized(t *testing.T) {
 		b.equals(c)
 	})
 }
+
+// While the leader keeps no old blocks, another endpoint gives those of another
+// chain: they do not come in above the file's tip.
+func TestTipIsPrunedAndAnotherNodeIsOfAnotherChain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(240))
+		b := newBench(t, c)
+		b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
+		b.start()
+		after(20 * time.Second)
+		b.must(ignore(b.stop()))
+		b.other = nodetest.New(devchain.Build(forked(240, 10)))
+		b.transport = nil
+		b.fake.Do(func(n *nodetest.Node) { n.Head, n.Lowest = 240, 31 })
+		b.start()
+		after(3 * time.Hour)
+		b.runs()
+		b.equals(c, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)
+	})
+}
+
+// The tip's header can't be had, and the block above it not whole: the tip stays.
+func TestTipIsNullAndNextFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(40))
+		b := newBench(t, c)
+		b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
+		b.start()
+		after(5 * time.Second)
+		b.fake.Do(func(n *nodetest.Node) {
+			n.Head = 40
+			n.Faults[20], n.Faults[21] = &nodetest.Fault{Kind: nodetest.NullBlock}, &nodetest.Fault{Kind: nodetest.NullReceipts}
+		})
+		after(2 * time.Minute)
+		b.runs()
+		b.equals(c, 21)
+	})
+}
