@@ -31,8 +31,8 @@ func (x *Indexer) anchors(ctx context.Context, entries []store.Entry) ([]store.A
 	return nil, nil
 }
 
-// A gap lies below a block that is about to be committed, above one that is
-// stored or about to be.
+// A gap is of missing blocks, below a block that is about to be committed and
+// above one that is stored or about to be.
 type gap struct {
 	below, above store.Anchor
 	place        int // of above among the entries

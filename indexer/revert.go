@@ -43,9 +43,6 @@ func (x *Indexer) compare(ctx context.Context, head *chain.Header) (time.Duratio
 			return x.unclear(ctx, errMoving)
 		}
 	}
-	if err := x.recompute(theirs); err != nil {
-		return x.unclear(ctx, err)
-	}
 	if theirs.Hash != x.tip.Hash {
 		x.log.Info("the tip is another block", "block", theirs.Number, "hash", theirs.Hash)
 		return x.reorg(ctx, false)
