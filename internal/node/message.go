@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"gapless/internal/scan"
 )
@@ -74,7 +75,7 @@ var errNotJSON = errors.New("answer is not JSON-RPC")
 // id are left out. A batch that is answered by one error is a *refusedError.
 func parseAnswer(body []byte, n int) ([]response, error) {
 	var text scan.Text
-	if text.Parse(body) != nil {
+	if !utf8.Valid(body) || text.Parse(body) != nil { // RFC 8259, section 8.1
 		return nil, errNotJSON
 	}
 	items, ok := text.Array(text.Root())

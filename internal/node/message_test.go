@@ -39,6 +39,7 @@ func TestParseAnswer(t *testing.T) {
 		{"escaped key", `{"\u0069d":1,"result":"0x1"}`, 1, `"0x1" <nil>`},
 		{"array of numbers", `[1,2]`, 2, "answer is not JSON-RPC"},
 		{"something after it", `{"id":1,"result":"0x1"} {}`, 1, "answer is not JSON-RPC"},
+		{"not UTF-8", "{\"id\":1,\"result\":\"0x\xff\"}", 1, "answer is not JSON-RPC"},
 		{"truncated", `[{"id":1,"result":"a"},`, 2, "answer is not JSON-RPC"},
 		{"page", `<html>`, 2, "answer is not JSON-RPC"},
 		{"nothing", ``, 1, "answer is not JSON-RPC"},
