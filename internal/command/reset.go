@@ -97,11 +97,7 @@ func passes(err error, id chain.Identity) bool {
 	if errors.Is(err, errUnsure) {
 		return id.Loopback
 	}
-	switch chain.ClassOf(err) {
-	case chain.EndpointDown, chain.EndpointRefuses, chain.RateLimited:
-		return true
-	}
-	return false
+	return errors.As(err, new(*chain.Error)) // a node's
 }
 
 // bind gives a new file the node's chain, or makes sure that it is the file's.

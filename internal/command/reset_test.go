@@ -2,14 +2,18 @@ package command
 
 import (
 	"database/sql"
+	"errors"
+	"fmt"
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
+	"gapless/internal/store"
 )
 
 // A chain that begins anew gets a new file; the old one stays beside it.
@@ -143,4 +147,27 @@ func TestResetOfReplicated(t *testing.T) {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	mustGapless(t, "verify", "--db", db)
+}
+
+// What a node answers wrong, or not at all, while a file is bound to its chain ends
+// nothing; what an operator must see to does.
+func TestPasses(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		err      error
+		loopback bool
+		want     bool
+	}{
+		{"down", &chain.Error{Class: chain.EndpointDown, Err: errors.New("connection refused")}, false, true},
+		{"one question is not answered", &chain.Error{Class: chain.BlockError, Err: errors.New("eth_chainId: not answered")}, true, true},
+		{"elsewhere too", fmt.Errorf("ask: %w", &chain.Error{Class: chain.Invalid, Err: errors.New("no number")}), false, true},
+		{"unsure", errUnsure, true, true},
+		{"unsure elsewhere", errUnsure, false, false},
+		{"another chain", &store.IdentityError{}, true, false},
+		{"no history", errors.New("the node has blocks from 7 on"), true, false},
+	} {
+		if got := passes(tt.err, chain.Identity{Loopback: tt.loopback}); got != tt.want {
+			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
+		}
+	}
 }
