@@ -314,7 +314,7 @@ func (x *Indexer) headersTries(ctx context.Context, numbers []uint64) ([]*chain.
 	wait := firstPause
 	for tries := 1; ; tries++ {
 		headers, err := x.source.Headers(ctx, numbers)
-		if err == nil || ctx.Err() != nil || endpointFailed(err) || isPruned(err) || tries == inlineTries {
+		if err == nil || ctx.Err() != nil || endpointFailed(err) || chain.ClassOf(err) == chain.Pruned || tries == inlineTries {
 			return headers, err
 		}
 		if err := pause.For(ctx, wait); err != nil {

@@ -19,7 +19,7 @@ const misfitAfter = 5 * time.Second
 // nothing of what is stored turns out to be of another chain.
 type misfit struct {
 	fork        *store.ForkError // nil: there is none
-	first, last time.Time        // when nothing was in doubt; zero before
+	first, last time.Time        // when nothing was in doubt; last is zero if that is not sure any more
 }
 
 // is reports whether the same place does not fit.
@@ -41,9 +41,9 @@ func (x *Indexer) followMisfit(ctx context.Context, fork *store.ForkError) (time
 	if !x.misfit.is(fork) {
 		x.misfit = misfit{fork: fork}
 	}
-	before := x.misfit.last
+	x.misfit.last = time.Time{}
 	again, err := x.reorg(ctx, false)
-	if x.misfit.last.Equal(before) {
+	if x.misfit.last.IsZero() {
 		x.misfit = misfit{}
 	}
 	return again, err

@@ -2,7 +2,6 @@ package indexer
 
 import (
 	"context"
-	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -43,7 +42,7 @@ func (x *Indexer) look(ctx context.Context, ours []store.Anchor) ([]sight, error
 			return nil, failed
 		case child != nil:
 			sights[i] = sight{child.ParentHash, true}
-		case (err == nil || isPruned(err)) && x.deep(numbers[i]):
+		case (err == nil || chain.ClassOf(err) == chain.Pruned) && x.deep(numbers[i]):
 			sights[i] = sight{ours[i].Hash, false}
 		case err != nil:
 			return nil, err
@@ -78,15 +77,13 @@ func (x *Indexer) header(ctx context.Context, number uint64) (*chain.Header, err
 	return headers[0], nil
 }
 
-func isPruned(err error) bool {
-	e, ok := errors.AsType[*chain.Error](err)
-	return ok && e.Class == chain.Pruned
-}
+// deepBelow is how far below its head a source keeps blocks at least.
+const deepBelow = 128
 
 // deep reports whether a block is so far below the head that the source may not
 // keep it. The genesis always is kept, or nobody knows it; and a source that makes
 // its chain by itself rather begins anew than that it forgets.
 func (x *Indexer) deep(number uint64) bool {
 	head := x.chainHead()
-	return head != nil && !x.options.Alone && number > 0 && number+shallow <= head.Number
+	return head != nil && !x.options.Alone && number > 0 && number+deepBelow <= head.Number
 }

@@ -2,8 +2,6 @@
 -- table that grows by rowid tightly, and its indexes are smaller
 -- (https://sqlite.org/withoutrowid.html).
 
-DROP VIEW transfers_hex;
-
 CREATE TABLE transfers_with_id (
     id           INTEGER PRIMARY KEY,                             -- block number << 24 | position among the transfers of the block
     log_index    INTEGER NOT NULL,                                -- in the block
@@ -30,12 +28,6 @@ ALTER TABLE transfers_with_id RENAME TO transfers;
 CREATE INDEX transfers_by_token ON transfers (token);
 CREATE INDEX transfers_by_sender ON transfers (from_address);
 CREATE INDEX transfers_by_recipient ON transfers (to_address);
-
-CREATE VIEW transfers_hex AS
-SELECT block_number, log_index, batch_index, standard,
-       '0x' || lower(hex(token)) AS token, '0x' || lower(hex(from_address)) AS from_address,
-       '0x' || lower(hex(to_address)) AS to_address, token_id, amount
-FROM transfers;
 
 -- Of the first topic, four bytes are enough to pass by nearly all other logs of
 -- an address.

@@ -86,7 +86,7 @@ type engine struct {
 	worker  *gapfill.Worker
 	chain   chain.Identity
 	start   uint64
-	ended   chan struct{} // closed when nothing is indexed at the head any more
+	ended   chan struct{} // closed when all up to the last block is indexed, if there is one
 }
 
 func newService(o options, out *console, log *slog.Logger) *service {
@@ -224,8 +224,11 @@ func (s *service) work(ctx context.Context) error {
 			return err
 		}
 		g.Go(func() error {
-			defer close(e.ended)
-			return s.index(ctx, e)
+			err := s.index(ctx, e)
+			if err == nil {
+				close(e.ended)
+			}
+			return err
 		})
 		g.Go(func() error { return e.worker.Run(ctx) })
 		g.Go(func() error { return s.finish(ctx) })

@@ -1,8 +1,11 @@
 package command
 
 import (
+	"database/sql"
 	"errors"
 	"log/slog"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,4 +52,29 @@ func TestCompleteWaitsForTheIndexes(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// An index that can't be made, here because a table of somebody's own has its
+// name, ends the run, and all is not there.
+func TestIndexCantBeMade(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(nodetest.New(recording()))
+	t.Cleanup(server.Close)
+	db := writeFile(t, 10)
+	file, err := sql.Open("sqlite", db)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Exec(`DROP INDEX logs_by_topic; CREATE TABLE logs_by_topic (a)`); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // whoever of the two that end comes first
+		code, _, stderr := gapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "10")
+		if code != exitFailed || !strings.Contains(stderr, "build index logs_by_topic") {
+			t.Fatalf("exit %d: %s", code, stderr)
+		}
+	}
 }
