@@ -30,6 +30,8 @@ const (
 	BlockError Class = "block_error"
 	// Invalid: a root, hash, count or link is wrong.
 	Invalid Class = "invalid"
+	// Timeout: no answer for this block while others are answered.
+	Timeout Class = "timeout"
 	// Pruned: the endpoint no longer has what is that old.
 	Pruned Class = "pruned"
 	// Fork: the block does not fit its stored neighbours.
@@ -41,7 +43,7 @@ const (
 // Classes are all classes, in the order of their declaration.
 var Classes = []Class{
 	EndpointDown, EndpointRefuses, RateLimited, TooLarge, Unsupported, NotYet,
-	Race, BlockError, Invalid, Pruned, Fork, Hole,
+	Race, BlockError, Invalid, Timeout, Pruned, Fork, Hole,
 }
 
 // OfBlock reports whether a failure of this class belongs to the block that

@@ -2,13 +2,16 @@ package node
 
 import (
 	"context"
+	"slices"
+	"sync"
 
 	"gapless/internal/chain"
 )
 
 // Blocks fetches whole blocks, with receipts and uncles. Results are in the
-// order of the numbers. A block that one endpoint fails to give is asked of the
-// others that have it, and one that failed before first of another endpoint.
+// order of the numbers. A block that one endpoint fails to give, or not for longer
+// than usual, is asked of the others that have it, and one that failed before
+// first of another endpoint.
 // What comes from another endpoint than the leader must have the hash that the
 // leader tells. Instead of results it returns an error for which no block is to
 // blame: of class EndpointDown or EndpointRefuses, RateLimited if the node asks
@@ -36,6 +39,7 @@ type gathering struct {
 	within  *allowance
 	results []chain.Result
 	tried   []map[*endpoint]bool // by result
+	asking  map[*endpoint]bool   // endpoints that are asked just now
 	away    map[*endpoint]bool   // endpoints that fail
 	failed  error                // of those
 }
@@ -43,7 +47,8 @@ type gathering struct {
 func (n *Node) gather(numbers []uint64, within *allowance) *gathering {
 	g := &gathering{
 		node: n, within: within, results: make([]chain.Result, len(numbers)),
-		tried: make([]map[*endpoint]bool, len(numbers)), away: make(map[*endpoint]bool),
+		tried:  make([]map[*endpoint]bool, len(numbers)),
+		asking: make(map[*endpoint]bool), away: make(map[*endpoint]bool),
 	}
 	for i, number := range numbers {
 		g.results[i].Number, g.tried[i] = number, make(map[*endpoint]bool)
@@ -60,14 +65,8 @@ func (g *gathering) round(ctx context.Context) error {
 		if e == nil {
 			return nil
 		}
-		err := g.ask(ctx, e, which)
-		switch {
-		case err == nil:
-		case ctx.Err() != nil || !ofEndpoint(err):
+		if err := g.ask(ctx, e, which); err != nil {
 			return err
-		default:
-			g.away[e] = true
-			g.failed = worse(g.failed, err)
 		}
 	}
 }
@@ -105,7 +104,7 @@ func (g *gathering) choose(i int, order []*endpoint, ranks map[*endpoint]rank) (
 	failedAt := g.node.memory.failedAt(r.Number)
 	for at, e := range order {
 		switch {
-		case g.away[e] || g.tried[i][e] || !e.has(r.Number, at == 0):
+		case g.away[e] || g.asking[e] || g.tried[i][e] || !e.has(r.Number, at == 0):
 		case r.Err != nil && ranks[e] >= limited:
 		case e == failedAt || ranks[e] >= limited:
 			if last == nil {
@@ -118,25 +117,96 @@ func (g *gathering) choose(i int, order []*endpoint, ranks map[*endpoint]rank) (
 	return last
 }
 
-// ask asks one endpoint for some of the results.
-func (g *gathering) ask(ctx context.Context, e *endpoint, which []int) error {
-	if err := g.node.admit(ctx, e); err != nil {
-		return err
+// A reply is what one endpoint gave for some of the results.
+type reply struct {
+	endpoint *endpoint
+	which    []int
+	results  []chain.Result
+	failing  *endpoint // the leader, if it failed to tell what to compare with
+	err      error
+}
+
+// ask asks one endpoint for some of the results. While that gives nothing for
+// longer than usual, others are asked beside it. Its error is not an endpoint's.
+func (g *gathering) ask(ctx context.Context, first *endpoint, which []int) error {
+	within, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	defer stop()
+	defer clear(g.asking)
+	replies, hushed := make(chan reply), make(chan struct{}, 1)
+	begin := func(e *endpoint, which []int) {
+		g.asking[e] = true
+		lead, numbers := g.leader(), g.numbers(which)
+		hush := func() {
+			select {
+			case hushed <- struct{}{}:
+			default:
+			}
+		}
+		workers.Go(func() {
+			r := g.fetch(within, e, lead, numbers, hush)
+			r.which = which
+			select {
+			case replies <- r:
+			case <-within.Done():
+			}
+		})
 	}
+	for begin(first, which); len(g.asking) > 0; {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-hushed:
+			if e, some := g.next(); e != nil {
+				begin(e, some)
+			}
+		case r := <-replies:
+			if err := g.took(ctx, r); err != nil || g.complete() {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// leader gives the endpoint to compare with; nil if it fails.
+func (g *gathering) leader() *endpoint {
+	if lead, _ := g.node.leader(); !g.away[lead] {
+		return lead
+	}
+	return nil
+}
+
+func (g *gathering) numbers(which []int) []uint64 {
 	numbers := make([]uint64, len(which))
 	for j, i := range which {
 		numbers[j] = g.results[i].Number
 	}
-	results, err := e.blocks(ctx, numbers, g.within)
-	if err != nil {
-		return err
+	return numbers
+}
+
+// complete reports whether all blocks are there.
+func (g *gathering) complete() bool {
+	return !slices.ContainsFunc(g.results, func(r chain.Result) bool { return r.Block == nil })
+}
+
+// took takes a reply. Its error is not an endpoint's.
+func (g *gathering) took(ctx context.Context, r reply) error {
+	delete(g.asking, r.endpoint)
+	if r.failing != nil {
+		g.away[r.failing] = true
 	}
-	e.learnRange(ctx, results)
-	if err := g.compare(ctx, e, results); err != nil {
-		return err
-	}
-	for j, i := range which {
-		g.take(e, i, results[j])
+	switch {
+	case r.err == nil:
+		for j, i := range r.which {
+			g.take(r.endpoint, i, r.results[j])
+		}
+	case ctx.Err() != nil || !ofEndpoint(r.err):
+		return r.err
+	default:
+		g.away[r.endpoint] = true
+		g.failed = worse(g.failed, r.err)
 	}
 	return nil
 }
@@ -145,6 +215,9 @@ func (g *gathering) ask(ctx context.Context, e *endpoint, which []int) error {
 func (g *gathering) take(e *endpoint, i int, r chain.Result) {
 	g.tried[i][e] = true
 	several := len(g.node.endpoints) > 1
+	if g.results[i].Block != nil {
+		return // another endpoint was quicker
+	}
 	if r.Err == nil {
 		g.results[i] = r
 		if several {
@@ -160,12 +233,31 @@ func (g *gathering) take(e *endpoint, i int, r chain.Result) {
 	}
 }
 
-// compare refuses blocks that differ from the leader's, if it answers. Its error
-// is the end of ctx.
-func (g *gathering) compare(ctx context.Context, e *endpoint, results []chain.Result) error {
-	lead, _ := g.node.leader()
-	if lead == e || g.away[lead] || lead.rank() > trailing || g.node.admit(ctx, lead) != nil {
-		return nil
+// fetch asks the endpoint for blocks, and refuses those that differ from the
+// leader's.
+func (g *gathering) fetch(ctx context.Context, e, lead *endpoint, numbers []uint64, hush func()) reply {
+	r := reply{endpoint: e}
+	if r.err = g.node.admit(ctx, e); r.err != nil {
+		return r
+	}
+	if r.results, r.err = e.blocks(ctx, numbers, g.within, hush); r.err != nil {
+		return r
+	}
+	e.learnRange(ctx, r.results)
+	if lead != nil && lead != e {
+		r.failing, r.err = g.node.compareBlocks(ctx, lead, e, r.results)
+	}
+	return r
+}
+
+// compareBlocks refuses blocks that differ from the leader's, if it answers as
+// quickly as usual. It gives the leader if that fails. Its error is the end of
+// ctx.
+func (n *Node) compareBlocks(ctx context.Context, lead, e *endpoint, results []chain.Result) (failing *endpoint, err error) {
+	within, cancel := context.WithTimeout(ctx, 2*lead.silence.light.patience(lead.timeout))
+	defer cancel()
+	if lead.rank() > trailing || n.admit(within, lead) != nil {
+		return nil, nil
 	}
 	var blocks []*chain.Result
 	var numbers []uint64
@@ -175,23 +267,24 @@ func (g *gathering) compare(ctx context.Context, e *endpoint, results []chain.Re
 		}
 	}
 	if len(numbers) == 0 {
-		return nil
+		return nil, nil
 	}
-	headers, _, err := lead.headers(ctx, numbers, lead.priority(numbers))
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err != nil {
-		g.away[lead] = true // and nothing to compare with
-		return nil
+	headers, _, err := lead.headers(within, numbers, lead.priority(numbers))
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case within.Err() != nil:
+		return nil, nil // nothing to compare with for now
+	case err != nil:
+		return lead, nil
 	}
 	for i, h := range headers {
-		if r := blocks[i]; h != nil && !g.node.compare(lead, e, h, &r.Block.Header) {
+		if r := blocks[i]; h != nil && !n.compare(lead, e, h, &r.Block.Header) {
 			r.Err = errorf(chain.Race, "%s: block %s, which is %s for %s", e.label, r.Block.Hash, h.Hash, lead.label)
 			r.Block = nil
 		}
 	}
-	return nil
+	return nil, nil
 }
 
 // unanswered reports whether there is a block for which no endpoint answered.

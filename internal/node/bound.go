@@ -2,6 +2,8 @@ package node
 
 import (
 	"errors"
+	"math"
+	"sync/atomic"
 
 	"gapless/internal/chain"
 )
@@ -26,8 +28,8 @@ func boundOf(calls []*call) bound {
 	if len(calls) > 1 {
 		b.bytes = largestBatch
 	}
-	if a := calls[0].within; a != nil && a.left < b.bytes {
-		return bound{a.left, errorf(chain.TooLarge, "%w", errAllowance)}
+	if left := calls[0].within.most(); left < b.bytes {
+		return bound{left, errorf(chain.TooLarge, "%w", errAllowance)}
 	}
 	b.exceeded = errorf(chain.TooLarge, "answer of more than %d MB", b.bytes>>20)
 	return b
@@ -39,18 +41,31 @@ var errAllowance = errors.New("the blocks take more than they may")
 
 // An allowance is how many bytes the answers to all requests of a call of Blocks
 // may have.
-type allowance struct{ left int64 }
+type allowance struct{ left atomic.Int64 }
 
 // allow gives an allowance; nil, for as much as there is, of none.
 func allow(bytes int64) *allowance {
 	if bytes <= 0 {
 		return nil
 	}
-	return &allowance{bytes}
+	a := new(allowance)
+	a.left.Store(bytes)
+	return a
 }
+
+// most is how many bytes are left.
+func (a *allowance) most() int64 {
+	if a == nil {
+		return math.MaxInt64
+	}
+	return max(0, a.left.Load())
+}
+
+// exceeded reports whether more than all was taken.
+func (a *allowance) exceeded() bool { return a != nil && a.left.Load() < 0 }
 
 func (a *allowance) take(bytes int) {
 	if a != nil {
-		a.left -= int64(bytes)
+		a.left.Add(-int64(bytes))
 	}
 }

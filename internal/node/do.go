@@ -11,16 +11,17 @@ import (
 
 // do makes the calls, in as many requests as the endpoint wants, and keeps
 // groups of so many calls together where it can. It waits where the endpoint
-// asks it to, and asks for less at a time where that helps. It returns an error
+// asks it to, and asks for less at a time where that helps. A group that stays
+// silent while others are answered fails with [chain.Timeout]. It returns an error
 // that the endpoint is to blame for, or the end of ctx; what is wrong with one
 // call is in the call, of a class that OfBlock.
 func (e *endpoint) do(ctx context.Context, calls []*call, group int) error {
 	for len(calls) > 0 {
 		n := e.chunk(len(calls), group)
 		now, rest := calls[:n], calls[n:]
-		err := e.exchange(ctx, now, false)
+		left, err := e.hedge(ctx, now, group)
 		if err == nil {
-			if now, err = sift(now); err == nil {
+			if left, err = sift(now); err == nil {
 				e.grow()
 				calls = rest
 				continue
@@ -29,12 +30,12 @@ func (e *endpoint) do(ctx context.Context, calls []*call, group int) error {
 		ofCall, err := e.cope(ctx, n, err)
 		switch {
 		case ofCall:
-			now[0].err = blockError(err)
+			left[0].err = blockError(err)
 			calls = rest
 		case err != nil:
 			return err
 		default:
-			calls = slices.Concat(now, rest)
+			calls = slices.Concat(left, rest)
 		}
 	}
 	return nil
@@ -72,6 +73,9 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 		e.shrink(n, isRefusal(err))
 		return false, nil
 	case chain.EndpointDown, chain.EndpointRefuses: // or only this is refused, as what only paying users get
+		if errors.Is(err, errUnanswered) {
+			return false, e.blame(ctx, err)
+		}
 		if probe := e.probe(ctx); probe != nil {
 			return false, e.blame(ctx, err)
 		}
@@ -80,9 +84,6 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 		}
 		if n == 1 {
 			return true, err
-		}
-		if errors.Is(err, errSilent) {
-			n /= 4 // each further try may take as long
 		}
 		e.shrink(n, false)
 		return false, nil
@@ -134,7 +135,7 @@ func (e *endpoint) blame(ctx context.Context, err error) error {
 // probe asks for the block number, to see whether the endpoint answers.
 func (e *endpoint) probe(ctx context.Context) error {
 	c := newCall("eth_blockNumber")
-	if err := e.exchange(ctx, []*call{c}, true); err != nil {
+	if err := e.exchange(ctx, []*call{c}, true, new(meter)); err != nil {
 		return err
 	}
 	return c.err

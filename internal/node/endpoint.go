@@ -24,6 +24,7 @@ type endpoint struct {
 	secrets  *redactor
 	limit    *limiter
 	respite  respite
+	silence  silence
 	budget   *budget // all endpoints have the same; nil: none
 	metrics  *metrics
 	logger   *slog.Logger
@@ -73,6 +74,7 @@ type EndpointState struct {
 	Lowest      uint64    `json:"lowest,omitempty"`      // what is below is pruned there; 0: nothing is known to be
 	PausedUntil time.Time `json:"paused_until,omitzero"` // as it asked for
 	DisputedAt  uint64    `json:"disputed_at,omitempty"` // height at which it has another block than the leader
+	Awaited     *Awaited  `json:"awaited,omitempty"`     // the answer that is silent for the longest; nil: none
 }
 
 // Calls in a request to begin with. Past 50 blocks nothing is won.
@@ -141,6 +143,12 @@ func (e *endpoint) turn(up bool) {
 	e.known = true
 	e.state.Up, e.state.Since = up, time.Now()
 	e.metrics.up.WithLabelValues(e.label).Set(number(up))
+}
+
+func (e *endpoint) isUp() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Up
 }
 
 // number is a fact as metrics have it.
@@ -219,7 +227,7 @@ func (e *endpoint) snapshot() EndpointState {
 	if !time.Now().Before(e.prunedAt.Add(prunedFor)) {
 		s.Lowest = 0
 	}
-	s.Behind = e.behind
+	s.Behind, s.Awaited = e.behind, e.silence.awaited(time.Now())
 	if left := e.respite.left(); left > 0 {
 		s.PausedUntil = time.Now().Add(left)
 	}

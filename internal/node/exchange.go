@@ -15,8 +15,9 @@ import (
 
 // exchange sends the calls in one request and reads their answers. It returns
 // what is wrong with the request as a whole, sorted; what is wrong with one call
-// is in the call. An urgent request does not wait for the rate limit.
-func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) error {
+// is in the call. An urgent request does not wait for the rate limit. The meter
+// shows how the answer comes in.
+func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool, m *meter) error {
 	body, err := encodeCalls(calls)
 	if err != nil {
 		return fmt.Errorf("node: %w", err)
@@ -24,10 +25,11 @@ func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) err
 	if err := e.admitted(ctx, calls, urgent); err != nil {
 		return err
 	}
-	start := time.Now()
-	err = e.ask(ctx, body, calls)
-	e.metrics.request(calls, requestOutcome(ctx, err), time.Since(start))
+	m.start()
+	err = e.ask(ctx, body, calls, m)
+	e.metrics.request(calls, requestOutcome(ctx, err), time.Since(m.sentAt()))
 	if err == nil {
+		e.silence.answers(calls, m)
 		e.answered()
 	}
 	return err
@@ -64,21 +66,20 @@ func (e *endpoint) named(err error) error {
 	return err
 }
 
-func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
-	timeout := e.timeout + e.timeout*time.Duration(len(calls)-1)/50
-	within, cancel := context.WithTimeout(ctx, timeout)
+func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call, m *meter) error {
+	within, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
 	send := e.post
 	if e.sockets != nil {
 		send = e.sendSocket
 	}
 	begin := time.Now()
-	answer, err := send(within, body, boundOf(calls))
-	if err != nil && ctx.Err() == nil && slept(begin, timeout) {
+	answer, err := send(within, body, boundOf(calls), m)
+	if err != nil && ctx.Err() == nil && slept(begin, e.timeout) {
 		return errorf(chain.EndpointDown, "%s: %w", e.label, errSlept)
 	}
 	if err != nil {
-		return e.trouble(ctx, within, timeout, err)
+		return e.trouble(ctx, within, err)
 	}
 	responses, err := parseAnswer(answer, len(calls))
 	if err != nil {
@@ -87,7 +88,7 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 	if !slices.ContainsFunc(responses, response.is) {
 		return e.unusable(errNotJSON)
 	}
-	calls[0].within.take(len(answer))
+	calls[0].bytes = len(answer)
 	for i, c := range calls {
 		c.raw, c.err = nil, e.callError(c, responses[i])
 		if c.err == nil {
@@ -98,7 +99,7 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call) error {
 }
 
 // trouble sorts an error of the transport, which may name the URL.
-func (e *endpoint) trouble(ctx, within context.Context, timeout time.Duration, err error) error {
+func (e *endpoint) trouble(ctx, within context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -106,7 +107,7 @@ func (e *endpoint) trouble(ctx, within context.Context, timeout time.Duration, e
 		return e.named(sorted)
 	}
 	if within.Err() != nil {
-		return errorf(chain.EndpointDown, "%s: %w in %s", e.label, errSilent, timeout)
+		return errorf(chain.EndpointDown, "%s: %w in %s", e.label, errSilent, e.timeout)
 	}
 	class := chain.EndpointDown
 	if refusing(err) {
@@ -144,7 +145,7 @@ func (e *endpoint) callError(c *call, r response) error {
 }
 
 // post sends a body over HTTP and reads the answer.
-func (e *endpoint) post(ctx context.Context, body []byte, most bound) ([]byte, error) {
+func (e *endpoint) post(ctx context.Context, body []byte, most bound, m *meter) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
@@ -156,16 +157,16 @@ func (e *endpoint) post(ctx context.Context, body []byte, most bound) ([]byte, e
 		return nil, err
 	}
 	defer answer.Body.Close()
-	return readAnswer(answer, most)
+	return readAnswer(answer, most, m)
 }
 
 // readAnswer reads a body whole, and sorts statuses that are no answers. With
 // most of those a node may still answer in JSON.
-func readAnswer(r *http.Response, most bound) ([]byte, error) {
+func readAnswer(r *http.Response, most bound, m *meter) ([]byte, error) {
 	var body []byte
 	var err error
 	if r.ContentLength <= most.bytes {
-		body, err = io.ReadAll(io.LimitReader(r.Body, most.bytes+1))
+		body, err = io.ReadAll(io.TeeReader(io.LimitReader(r.Body, most.bytes+1), m))
 	}
 	if r.ContentLength > most.bytes || int64(len(body)) > most.bytes {
 		return nil, most.exceeded

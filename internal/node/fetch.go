@@ -9,12 +9,13 @@ import (
 )
 
 // blocks fetches whole blocks from one endpoint. Its error is the endpoint's, or
-// that they take more than they may.
-func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowance) ([]chain.Result, error) {
+// that they take more than they may. hush is called when the endpoint gives
+// nothing for longer than usual.
+func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowance, hush func()) ([]chain.Result, error) {
 	fetches := make([]*fetch, len(numbers))
 	goes := e.priority(numbers)
 	for i, number := range numbers {
-		fetches[i] = &fetch{number: number, within: within, goes: goes}
+		fetches[i] = &fetch{number: number, within: within, goes: goes, hush: hush}
 	}
 	for _, step := range []func(context.Context, []*fetch) error{
 		e.fetchBlocks, e.fetchByTransaction, e.addReceipts, e.addUncles,
@@ -49,6 +50,7 @@ type fetch struct {
 	number   uint64
 	within   *allowance      // of its calls
 	goes     priority        // of its calls
+	hush     func()          // called when the endpoint gives nothing for long
 	block    *chain.Block    // decoded
 	receipts json.RawMessage // not yet decoded
 	bytes    int             // of JSON so far
@@ -58,8 +60,8 @@ type fetch struct {
 
 // call makes a call for the fetch.
 func (f *fetch) call(method string, params ...any) *call {
-	c := newCall(method, params...).of(f.goes)
-	c.within = f.within
+	c := newCall(method, params...).of(f.goes).about(f.number)
+	c.within, c.whole, c.hush = f.within, true, f.hush
 	return c
 }
 

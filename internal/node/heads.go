@@ -61,7 +61,7 @@ func (n *Node) Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, 
 func (e *endpoint) headers(ctx context.Context, numbers []uint64, p priority) ([]*chain.Header, []error, error) {
 	calls := make([]*call, len(numbers))
 	for i, number := range numbers {
-		calls[i] = newCall("eth_getBlockByNumber", hex(number), false).of(p)
+		calls[i] = newCall("eth_getBlockByNumber", hex(number), false).of(p).about(number)
 	}
 	if err := e.do(ctx, calls, 1); err != nil {
 		return nil, nil, err

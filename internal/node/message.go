@@ -17,7 +17,11 @@ type call struct {
 	params []any
 	within *allowance      // for the answer; nil: none
 	goes   priority        // where calls are counted by the day
+	block  *uint64         // that it is about; nil: none
+	whole  bool            // it is for all of a block
+	hush   func()          // called when the endpoint gives nothing for long; may be nil
 	raw    json.RawMessage // part of the answer that it came in
+	bytes  int             // of that answer, in the first of its calls
 	err    error           // a *chain.Error
 }
 
@@ -32,6 +36,18 @@ func newCall(method string, params ...any) *call {
 func (c *call) of(p priority) *call {
 	c.goes = p
 	return c
+}
+
+// about sets the block.
+func (c *call) about(number uint64) *call {
+	c.block = &number
+	return c
+}
+
+func (c *call) hushed() {
+	if c.hush != nil {
+		c.hush()
+	}
 }
 
 // hex is a number as JSON-RPC has it.

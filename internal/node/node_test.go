@@ -134,7 +134,7 @@ func TestBlockFailures(t *testing.T) {
 		{"race", nodetest.Fault{Kind: nodetest.RaceReceipts}, chain.Invalid},
 		{"not answered", nodetest.Fault{Kind: nodetest.NoAnswer}, chain.BlockError},
 		{"truncated", nodetest.Fault{Kind: nodetest.TruncatedBody}, chain.BlockError},
-		{"silent", nodetest.Fault{Kind: nodetest.Hang}, chain.BlockError},
+		{"silent", nodetest.Fault{Kind: nodetest.Hang}, chain.Timeout},
 		{"page", nodetest.Fault{Kind: nodetest.HTML}, chain.BlockError},
 		{"500", nodetest.Fault{Kind: nodetest.Status, Code: 500}, chain.BlockError},
 		{"403", nodetest.Fault{Kind: nodetest.Status, Code: 403}, chain.BlockError},

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"sync"
@@ -54,9 +55,9 @@ func (s *sockets) close() {
 
 // sendSocket sends a body over a WebSocket and reads the answer. A connection
 // that was idle may have ended since: then a new one is tried.
-func (e *endpoint) sendSocket(ctx context.Context, body []byte, most bound) ([]byte, error) {
+func (e *endpoint) sendSocket(ctx context.Context, body []byte, most bound, m *meter) ([]byte, error) {
 	if c := e.sockets.take(); c != nil {
-		answer, err := e.converse(ctx, c, body, most)
+		answer, err := e.converse(ctx, c, body, most, m)
 		if err == nil || ctx.Err() != nil || chain.ClassOf(err) == chain.TooLarge {
 			return answer, err
 		}
@@ -65,17 +66,17 @@ func (e *endpoint) sendSocket(ctx context.Context, body []byte, most bound) ([]b
 	if err != nil {
 		return nil, err
 	}
-	return e.converse(ctx, c, body, most)
+	return e.converse(ctx, c, body, most, m)
 }
 
 // converse sends a message and reads the next one. It keeps the connection for
 // later, or closes it after an error.
-func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte, most bound) ([]byte, error) {
+func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte, most bound, m *meter) ([]byte, error) {
 	c.SetReadLimit(most.bytes)
 	err := c.Write(ctx, websocket.MessageText, body)
 	var answer []byte
 	if err == nil {
-		_, answer, err = c.Read(ctx)
+		answer, err = readMessageFrom(ctx, c, m)
 	}
 	if err == nil {
 		e.sockets.give(c)
@@ -86,6 +87,15 @@ func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte,
 		return nil, most.exceeded
 	}
 	return nil, err
+}
+
+// readMessageFrom reads a message whole.
+func readMessageFrom(ctx context.Context, c *websocket.Conn, m *meter) ([]byte, error) {
+	_, r, err := c.Reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(io.TeeReader(r, m))
 }
 
 // dial opens a WebSocket.

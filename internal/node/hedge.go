@@ -1,0 +1,243 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gapless/internal/chain"
+)
+
+const (
+	// singlesAtOnce bounds the requests that one hedge makes beside its batch.
+	singlesAtOnce = 32
+	// evidenceEvery is how often a hedge that is over its time looks whether
+	// anything else was answered.
+	evidenceEvery = 250 * time.Millisecond
+)
+
+// errUnanswered marks an endpoint that answered neither a request nor a probe.
+var errUnanswered = errors.New("no answer, not even to a probe,")
+
+// A hedge is a request for several groups of calls, and what is asked beside it.
+// When the request gives nothing for longer than is usual for the endpoint, its
+// groups are asked for singly and in parallel. A group that stays silent, while
+// the endpoint answers what it was asked later, fails with [chain.Timeout]; all
+// others get their answers. So one silent block holds no other.
+type hedge struct {
+	endpoint *endpoint
+	calls    []*call // the caller's; a group's answers are put there
+	size     int     // calls in a group
+	began    time.Time
+
+	whole   *attempt
+	singles []*attempt // by group, nil: not asked for singly
+	probe   *attempt   // nil: not needed so far
+	ended   chan *attempt
+	workers sync.WaitGroup
+
+	settled []bool // by group
+	left    int    // groups that are not settled
+	split   bool   // the groups are asked for singly
+	next    int    // group to ask for singly next
+	running int    // singles under way
+	limited error  // why no further single is asked for
+	silent  int    // groups that failed with chain.Timeout
+	logged  bool
+	waiting atomic.Pointer[call] // the first one that is not settled
+}
+
+// An attempt is one request of a hedge. Its calls are copies: another attempt
+// may be answered first.
+type attempt struct {
+	calls []*call
+	first int // group of the first call
+	meter meter
+	done  bool
+	err   error // once it is done
+}
+
+// hedge makes the calls in one request, and in others beside it while that is
+// silent. With an error it gives the calls that are to be made again.
+func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*call, err error) {
+	groups := (len(calls) + size - 1) / size
+	h := &hedge{
+		endpoint: e, calls: calls, size: size, began: time.Now(), ended: make(chan *attempt),
+		singles: make([]*attempt, groups), settled: make([]bool, groups), left: groups,
+	}
+	h.waiting.Store(calls[0])
+	within, stop := context.WithCancel(ctx)
+	defer h.workers.Wait()
+	defer stop()
+	h.whole = h.start(within, calls, 0, false)
+	e.silence.begin(h)
+	defer e.silence.end(h)
+	if err := h.run(ctx, within); err != nil {
+		return h.unsettled(), err
+	}
+	if groups > 1 && e.silence.slowBatches(h.split && h.silent == 0 && !h.whole.done) {
+		e.shrink(len(calls), false) // each group was answered, only all together were not
+	}
+	return nil, nil
+}
+
+// start makes a request of copies of calls.
+func (h *hedge) start(ctx context.Context, calls []*call, first int, urgent bool) *attempt {
+	a := &attempt{first: first, calls: make([]*call, len(calls))}
+	for i, c := range calls {
+		copied := *c
+		a.calls[i] = &copied
+	}
+	h.workers.Go(func() {
+		err := h.endpoint.exchange(ctx, a.calls, urgent, &a.meter)
+		if a.err = err; ctx.Err() != nil {
+			return // nobody waits for it
+		}
+		select {
+		case h.ended <- a:
+		case <-ctx.Done():
+		}
+	})
+	return a
+}
+
+// run works until each group is settled or nothing more is to be expected.
+func (h *hedge) run(ctx, within context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for h.left > 0 {
+		at := h.step(within)
+		timer.Reset(time.Until(at))
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case a := <-h.ended:
+			h.took(a)
+		case <-timer.C:
+			if time.Since(at) > lateness {
+				h.restart() // the machine slept, and nobody was silent
+			}
+		}
+		if err := h.over(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// took takes the end of an attempt.
+func (h *hedge) took(a *attempt) {
+	a.done = true
+	switch {
+	case a == h.probe:
+		return
+	case a != h.whole:
+		h.running--
+		if chain.ClassOf(a.err) == chain.RateLimited {
+			h.limited = a.err
+		}
+	}
+	if a.err != nil {
+		return
+	}
+	for i := range len(a.calls) / h.size {
+		h.settle(a.first+i, a.calls[i*h.size:(i+1)*h.size])
+	}
+	if odd := len(a.calls) % h.size; odd > 0 {
+		h.settle(a.first+len(a.calls)/h.size, a.calls[len(a.calls)-odd:])
+	}
+}
+
+// settle puts the answers to a group into the caller's calls.
+func (h *hedge) settle(group int, answered []*call) {
+	if h.settled[group] {
+		return
+	}
+	h.done(group)
+	answered[0].within.take(answered[0].bytes)
+	for i, c := range h.groupOf(group) {
+		c.raw, c.err = answered[i].raw, answered[i].err
+	}
+}
+
+func (h *hedge) done(group int) {
+	h.settled[group] = true
+	h.left--
+	for i, settled := range h.settled {
+		if !settled {
+			h.waiting.Store(h.groupOf(i)[0])
+			break
+		}
+	}
+}
+
+func (h *hedge) groupOf(i int) []*call {
+	return h.calls[i*h.size : min(len(h.calls), (i+1)*h.size)]
+}
+
+// unsettled gives the calls of the groups that have no answer.
+func (h *hedge) unsettled() (calls []*call) {
+	for i, settled := range h.settled {
+		if !settled {
+			calls = append(calls, h.groupOf(i)...)
+		}
+	}
+	return calls
+}
+
+// over returns an error if no attempt is left that may bring something.
+func (h *hedge) over() error {
+	silent := errors.Is(h.whole.err, errSilent)
+	if !h.whole.done && h.endpoint.elsewhere() {
+		d, _ := h.whole.meter.silence(time.Now())
+		silent = d >= h.usual().dead(h.endpoint.timeout)
+	}
+	switch {
+	case h.calls[0].within.exceeded():
+		return errorf(chain.TooLarge, "%w", errAllowance)
+	case h.left == 0:
+		return nil
+	case h.limited != nil && h.running == 0:
+		return h.limited
+	case silent && h.unanswered():
+		return h.dead()
+	case !h.whole.done, h.split && (h.running > 0 || h.next < len(h.singles)):
+		return nil
+	}
+	return h.whole.err
+}
+
+// unanswered reports whether the endpoint has answered nothing since the groups
+// were asked for, not even a probe.
+func (h *hedge) unanswered() bool {
+	return h.probe != nil && (!h.probe.done || h.probe.err != nil) && !h.endpoint.silence.answeredSince(h.asked())
+}
+
+// dead is the error of an endpoint that answers nothing.
+func (h *hedge) dead() error {
+	silent := time.Since(h.asked()).Round(time.Millisecond)
+	return errorf(chain.EndpointDown, "%s: %w in %s", h.endpoint.label, errUnanswered, silent)
+}
+
+// restart counts silence from now on.
+func (h *hedge) restart() {
+	h.began = time.Now()
+	for _, a := range append([]*attempt{h.whole}, h.singles...) {
+		if a != nil {
+			a.meter.restart(h.began)
+		}
+	}
+}
+
+// asked is when the groups were first asked for.
+func (h *hedge) asked() time.Time {
+	if sent := h.whole.meter.sentAt(); sent.After(h.began) {
+		return sent
+	}
+	return h.began
+}
+
+// what names what is waited for. Any goroutine may ask.
+func (h *hedge) what() string { return h.waiting.Load().what() }

@@ -1,0 +1,120 @@
+package node
+
+import (
+	"context"
+	"time"
+
+	"gapless/internal/chain"
+)
+
+// step asks for groups singly and gives up those that are silent, if it is time
+// for that. It says when to look again.
+func (h *hedge) step(ctx context.Context) time.Time {
+	now := time.Now()
+	silent, _ := h.whole.meter.silence(now)
+	if h.whole.meter.sentAt().IsZero() {
+		return now.Add(evidenceEvery)
+	}
+	if !h.split && !h.whole.done {
+		if patience := h.usual().patience(h.endpoint.timeout); silent < patience {
+			return now.Add(patience - silent)
+		}
+		h.split = true
+		h.calls[0].hushed()
+	}
+	h.askSingly(ctx)
+	if !h.whole.done && silent < silentAfter {
+		return now.Add(silentAfter - silent)
+	}
+	h.log(now, silent)
+	return h.judge(ctx, now)
+}
+
+func (h *hedge) usual() *usual { return h.endpoint.silence.usualOf(h.calls[0]) }
+
+// askSingly asks for as many groups as may be under way.
+func (h *hedge) askSingly(ctx context.Context) {
+	for ; h.limited == nil && h.running < singlesAtOnce && h.next < len(h.singles); h.next++ {
+		if !h.settled[h.next] {
+			h.singles[h.next] = h.start(ctx, h.groupOf(h.next), h.next, false)
+			h.running++
+		}
+	}
+}
+
+// judge gives up the groups that are over their time while the endpoint answers
+// what it was asked later. Where it has answered nothing, a probe shows whether
+// it still does.
+func (h *hedge) judge(ctx context.Context, now time.Time) (again time.Time) {
+	answers := h.endpoint.silence.answeredSince(h.asked())
+	if !answers && h.probe == nil {
+		h.probe = h.start(ctx, []*call{newCall("eth_blockNumber")}, 0, true)
+	}
+	again = now.Add(evidenceEvery)
+	if answers {
+		again = now.Add(h.endpoint.timeout)
+	}
+	for i, settled := range h.settled {
+		if settled {
+			continue
+		}
+		at := h.deadline(i)
+		switch {
+		case now.Before(at):
+		case answers && h.isSilent(i, now):
+			h.giveUp(i, now)
+			continue
+		default:
+			at = now.Add(evidenceEvery)
+		}
+		if at.Before(again) {
+			again = at
+		}
+	}
+	return again
+}
+
+// deadline is when a group is given up, if the endpoint answers others. One that
+// was silent before has all the time that there is: whoever asks for it again
+// holds nobody up.
+func (h *hedge) deadline(group int) time.Time {
+	timeout := h.endpoint.timeout
+	if c := h.groupOf(group)[0]; c.block != nil && h.endpoint.silence.was(*c.block) {
+		return h.asked().Add(timeout)
+	}
+	return h.asked().Add(h.usual().deadline(timeout))
+}
+
+// isSilent reports whether a group was also asked for singly, and that gives
+// nothing either.
+func (h *hedge) isSilent(group int, now time.Time) bool {
+	a := h.singles[group]
+	if a == nil {
+		return false
+	}
+	silent, begun := a.meter.silence(now)
+	return a.done || silent >= silentAfter || !begun && silent >= leastPatience
+}
+
+// giveUp fails a group.
+func (h *hedge) giveUp(group int, now time.Time) {
+	h.silent++
+	h.done(group)
+	after := now.Sub(h.asked()).Round(100 * time.Millisecond)
+	calls := h.groupOf(group)
+	for _, c := range calls {
+		c.raw, c.err = nil, errorf(chain.Timeout, "%s: %s: no answer in %s, while others are answered", h.endpoint.label, c.method, after)
+	}
+	if c := calls[0]; c.block != nil {
+		h.endpoint.silence.add(*c.block)
+	}
+}
+
+// log says once what is waited for, unless the endpoint is known to be down.
+func (h *hedge) log(now time.Time, silent time.Duration) {
+	if h.logged || h.left == 0 || !h.endpoint.isUp() {
+		return
+	}
+	h.logged = true
+	h.endpoint.logger.Warn("no answer yet", "endpoint", h.endpoint.label, "for", h.what(), "since", now.Add(-silent).Round(time.Millisecond))
+}
