@@ -40,7 +40,8 @@ func (e *endpoint) headerOf(ctx context.Context, name string) (*chain.Header, er
 }
 
 // Headers asks for the headers of many numbers. An entry is nil where the node
-// has no such block.
+// has no such block. If some can't be had, it gives the others with the error of
+// the first one, whose class is of a block.
 func (n *Node) Headers(ctx context.Context, numbers []uint64) ([]*chain.Header, error) {
 	var headers []*chain.Header
 	err := n.use(ctx, func(e *endpoint) error {

@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -38,15 +40,15 @@ type hedge struct {
 	ended   chan *attempt
 	workers sync.WaitGroup
 
-	settled []bool // by group
-	left    int    // groups that are not settled
-	split   bool   // the groups are asked for singly
-	next    int    // group to ask for singly next
-	running int    // singles under way
-	limited error  // why no further single is asked for
-	silent  int    // groups that failed with chain.Timeout
+	settled []bool    // by group
+	left    int       // groups that are not settled
+	splitAt time.Time // since when the groups are asked for singly; zero: they are not
+	next    int       // group to ask for singly next
+	running int       // singles under way
+	limited error     // why no further single is asked for
+	silent  int       // groups that failed with chain.Timeout
 	logged  bool
-	waiting atomic.Pointer[call] // the first one that is not settled
+	waiting atomic.Pointer[string] // what is not settled, in words
 }
 
 // An attempt is one request of a hedge. Its calls are copies: another attempt
@@ -55,6 +57,7 @@ type attempt struct {
 	calls []*call
 	first int // group of the first call
 	meter meter
+	stop  func()
 	done  bool
 	err   error // once it is done
 }
@@ -67,7 +70,7 @@ func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*
 		endpoint: e, calls: calls, size: size, began: time.Now(), ended: make(chan *attempt),
 		singles: make([]*attempt, groups), settled: make([]bool, groups), left: groups,
 	}
-	h.waiting.Store(calls[0])
+	h.show()
 	within, stop := context.WithCancel(ctx)
 	defer h.workers.Wait()
 	defer stop()
@@ -77,7 +80,7 @@ func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*
 	if err := h.run(ctx, within); err != nil {
 		return h.unsettled(), err
 	}
-	if groups > 1 && e.silence.slowBatches(h.split && h.silent == 0 && !h.whole.done) {
+	if groups > 1 && e.silence.slowBatches(h.isSplit() && h.silent == 0 && !h.whole.done) {
 		e.shrink(len(calls), false) // each group was answered, only all together were not
 	}
 	return nil, nil
@@ -90,11 +93,11 @@ func (h *hedge) start(ctx context.Context, calls []*call, first int, urgent bool
 		copied := *c
 		a.calls[i] = &copied
 	}
+	var within context.Context
+	within, a.stop = context.WithCancel(ctx)
 	h.workers.Go(func() {
-		err := h.endpoint.exchange(ctx, a.calls, urgent, &a.meter)
-		if a.err = err; ctx.Err() != nil {
-			return // nobody waits for it
-		}
+		defer a.stop()
+		a.err = h.endpoint.exchange(within, a.calls, urgent, &a.meter)
 		select {
 		case h.ended <- a:
 		case <-ctx.Done():
@@ -109,6 +112,9 @@ func (h *hedge) run(ctx, within context.Context) error {
 	defer timer.Stop()
 	for h.left > 0 {
 		at := h.step(within)
+		if h.left == 0 {
+			break // what was left is given up
+		}
 		timer.Reset(time.Until(at))
 		select {
 		case <-ctx.Done():
@@ -165,12 +171,24 @@ func (h *hedge) settle(group int, answered []*call) {
 func (h *hedge) done(group int) {
 	h.settled[group] = true
 	h.left--
-	for i, settled := range h.settled {
-		if !settled {
-			h.waiting.Store(h.groupOf(i)[0])
-			break
-		}
+	if h.isSplit() {
+		h.show()
 	}
+}
+
+func (h *hedge) isSplit() bool { return !h.splitAt.IsZero() }
+
+// show says in words what is not settled.
+func (h *hedge) show() {
+	first := slices.Index(h.settled, false)
+	if first < 0 {
+		return
+	}
+	text := h.groupOf(first)[0].what()
+	if h.left > 1 {
+		text = fmt.Sprintf("%s and %d more", text, h.left-1)
+	}
+	h.waiting.Store(&text)
 }
 
 func (h *hedge) groupOf(i int) []*call {
@@ -203,7 +221,7 @@ func (h *hedge) over() error {
 		return h.limited
 	case silent && h.unanswered():
 		return h.dead()
-	case !h.whole.done, h.split && (h.running > 0 || h.next < len(h.singles)):
+	case !h.whole.done, h.isSplit() && (h.running > 0 || h.next < len(h.singles)):
 		return nil
 	}
 	return h.whole.err
@@ -240,4 +258,4 @@ func (h *hedge) asked() time.Time {
 }
 
 // what names what is waited for. Any goroutine may ask.
-func (h *hedge) what() string { return h.waiting.Load().what() }
+func (h *hedge) what() string { return *h.waiting.Load() }

@@ -15,18 +15,17 @@ func (h *hedge) step(ctx context.Context) time.Time {
 	if h.whole.meter.sentAt().IsZero() {
 		return now.Add(evidenceEvery)
 	}
-	if !h.split && !h.whole.done {
+	if !h.isSplit() && !h.whole.done {
 		if patience := h.usual().patience(h.endpoint.timeout); silent < patience {
 			return now.Add(patience - silent)
 		}
-		h.split = true
+		h.splitAt = now
 		h.calls[0].hushed()
 	}
 	h.askSingly(ctx)
 	if !h.whole.done && silent < silentAfter {
 		return now.Add(silentAfter - silent)
 	}
-	h.log(now, silent)
 	return h.judge(ctx, now)
 }
 
@@ -50,8 +49,9 @@ func (h *hedge) judge(ctx context.Context, now time.Time) (again time.Time) {
 	if !answers && h.probe == nil {
 		h.probe = h.start(ctx, []*call{newCall("eth_blockNumber")}, 0, true)
 	}
+	h.log(now)
 	again = now.Add(evidenceEvery)
-	if answers {
+	if answers && h.logged {
 		again = now.Add(h.endpoint.timeout)
 	}
 	for i, settled := range h.settled {
@@ -59,12 +59,12 @@ func (h *hedge) judge(ctx context.Context, now time.Time) (again time.Time) {
 			continue
 		}
 		at := h.deadline(i)
-		switch {
-		case now.Before(at):
-		case answers && h.isSilent(i, now):
+		silent, over := h.isSilent(i, now), !now.Before(at)
+		if silent && over && answers {
 			h.giveUp(i, now)
 			continue
-		default:
+		}
+		if over || !silent {
 			at = now.Add(evidenceEvery)
 		}
 		if at.Before(again) {
@@ -93,13 +93,14 @@ func (h *hedge) isSilent(group int, now time.Time) bool {
 		return false
 	}
 	silent, begun := a.meter.silence(now)
-	return a.done || silent >= silentAfter || !begun && silent >= leastPatience
+	return a.done || silent >= silentAfter || !begun && silent >= h.usual().patience(h.endpoint.timeout)
 }
 
 // giveUp fails a group.
 func (h *hedge) giveUp(group int, now time.Time) {
 	h.silent++
 	h.done(group)
+	h.singles[group].stop()
 	after := now.Sub(h.asked()).Round(100 * time.Millisecond)
 	calls := h.groupOf(group)
 	for _, c := range calls {
@@ -110,11 +111,13 @@ func (h *hedge) giveUp(group int, now time.Time) {
 	}
 }
 
-// log says once what is waited for, unless the endpoint is known to be down.
-func (h *hedge) log(now time.Time, silent time.Duration) {
-	if h.logged || h.left == 0 || !h.endpoint.isUp() {
+// log says once what is waited for, unless the endpoint is known to be down. What
+// was asked for singly has had a moment by then.
+func (h *hedge) log(now time.Time) {
+	if h.logged || now.Sub(h.splitAt) < leastPatience || !h.endpoint.isUp() {
 		return
 	}
 	h.logged = true
+	silent, _ := h.whole.meter.silence(now)
 	h.endpoint.logger.Warn("no answer yet", "endpoint", h.endpoint.label, "for", h.what(), "since", now.Add(-silent).Round(time.Millisecond))
 }

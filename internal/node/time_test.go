@@ -42,21 +42,6 @@ func TestAwait(t *testing.T) {
 	})
 }
 
-func TestSilentBlockDoesNotTakeForever(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := chainOf(50)
-		fake.Do(func(n *nodetest.Node) { n.Faults[33] = &nodetest.Fault{Kind: nodetest.Hang} })
-		start := time.Now()
-		results, err := inMemory(t, fake, near).Blocks(t.Context(), numbers(1, 50), 0)
-		if err != nil || results[32].Err == nil || results[31].Err != nil {
-			t.Fatal(err, results[32], results[31])
-		}
-		if took := time.Since(start); took > 90*time.Second {
-			t.Errorf("took %s", took)
-		}
-	})
-}
-
 // A watch collects what Follow tells.
 type watch struct {
 	heads []uint64
