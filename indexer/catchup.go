@@ -3,6 +3,7 @@ package indexer
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -106,13 +107,19 @@ func (c *catchingUp) fetch(ctx context.Context, s *span) {
 	s.entries, s.bytes, s.err = c.indexTries(ctx, s.numbers, s.most, c.target)
 	c.window.add(s.bytes - estimate)
 	switch {
-	case s.err == nil:
+	case s.err == nil && !anySilent(s.entries):
 		c.pace.answered(len(s.numbers), s.bytes, time.Since(began))
-	case endpointFailed(s.err) && ctx.Err() == nil:
+	case s.err != nil && endpointFailed(s.err) && ctx.Err() == nil:
 		c.pace.failed()
 	default:
 		c.pace.giveUp()
 	}
+}
+
+// anySilent reports whether a block was not answered for: how long that took
+// says nothing about the others.
+func anySilent(entries []store.Entry) bool {
+	return slices.ContainsFunc(entries, func(e store.Entry) bool { return e.Failure != nil && e.Failure.Class == chain.Timeout })
 }
 
 // plan makes the next span: as many blocks as one request may have.
@@ -310,11 +317,12 @@ func (x *Indexer) failures(entries []store.Entry) (failures []*chain.Failure) {
 }
 
 // headersTries asks for headers, and soon after again if a header can't be had.
+// With an error of a block it gives those that it has.
 func (x *Indexer) headersTries(ctx context.Context, numbers []uint64) ([]*chain.Header, error) {
 	wait := firstPause
 	for tries := 1; ; tries++ {
 		headers, err := x.source.Headers(ctx, numbers)
-		if err == nil || ctx.Err() != nil || endpointFailed(err) || chain.ClassOf(err) == chain.Pruned || tries == inlineTries {
+		if err == nil || ctx.Err() != nil || endpointFailed(err) || chain.ClassOf(err) == chain.Pruned || chain.ClassOf(err) == chain.Timeout || tries == inlineTries {
 			return headers, err
 		}
 		if err := pause.For(ctx, wait); err != nil {

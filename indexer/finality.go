@@ -22,71 +22,110 @@ type finality struct {
 	askAt           time.Time   // not before
 	head            common.Hash // for which it was asked
 	left            bool        // the file was rewound since: what it has may be of the chain before
+	rewinds         int         // of the file
+	asking          bool
+	answers         chan finalityAnswer // buffered, 1
+}
+
+// A finalityAnswer is what came of asking once.
+type finalityAnswer struct {
+	finalized, safe *store.Tag
+	head            common.Hash // when it was asked
+	rewinds         int         // before it was asked
+	err             error
 }
 
 // loadFinality reads what the file has.
 func (x *Indexer) loadFinality(ctx context.Context) (err error) {
+	x.finality.answers = make(chan finalityAnswer, 1)
 	x.finality.finalized, x.finality.safe, err = x.store.Finality(ctx)
 	return err
 }
 
 // keepFinality asks what is finalized and safe if the head has moved since it
-// was asked, and keeps it in the file. It says when to look again.
+// was asked, and keeps the answer in the file when it comes: it may take its
+// time, and holds up nothing. It says when to look again.
 func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 	f := &x.finality
+	select {
+	case a := <-f.answers:
+		f.asking = false
+		x.takeFinality(ctx, a)
+	default:
+	}
 	head := x.chainHead()
-	if head == nil || head.Hash == f.head && !f.left {
+	if f.asking || head == nil || head.Hash == f.head && !f.left {
 		return 0
 	}
 	if wait := time.Until(f.askAt); wait > 0 {
 		return wait
 	}
-	every := max(finalityEvery, 2*x.options.Sparing) // it takes two calls
-	f.askAt = time.Now().Add(every)
-	if err := x.askFinality(ctx); err != nil {
-		x.log.Debug("finality is not known", "err", err)
-		return every
-	}
-	f.head, f.left = head.Hash, false
-	if f.finalized == nil && f.safe == nil {
-		f.askAt = time.Now().Add(max(noFinalityEvery, every))
-	}
+	f.askAt, f.asking = time.Now().Add(x.finalityEvery()), true
+	before := *f
+	x.background.Go(func() {
+		f.answers <- x.askFinality(ctx, before, head.Hash)
+		poke(x.moved)
+	})
 	return 0
 }
 
-func (x *Indexer) askFinality(ctx context.Context) error {
+// finalityEvery is how often it is asked, at most. It takes two calls.
+func (x *Indexer) finalityEvery() time.Duration { return max(finalityEvery, 2*x.options.Sparing) }
+
+// askFinality asks what is finalized and safe.
+func (x *Indexer) askFinality(ctx context.Context, before finality, head common.Hash) finalityAnswer {
+	a := finalityAnswer{head: head, rewinds: before.rewinds}
+	if a.finalized, a.err = x.tag(ctx, "finalized", before.finalized, before.left); a.err == nil {
+		a.safe, a.err = x.tag(ctx, "safe", before.safe, before.left)
+	}
+	return a
+}
+
+// takeFinality keeps an answer in the file, unless it is of a chain that was left
+// since.
+func (x *Indexer) takeFinality(ctx context.Context, a finalityAnswer) {
 	f := &x.finality
-	finalized, err := x.tag(ctx, "finalized", f.finalized)
-	if err != nil {
-		return err
+	if a.err == nil && a.rewinds == f.rewinds {
+		a.err = x.storeFinality(ctx, a)
 	}
-	safe, err := x.tag(ctx, "safe", f.safe)
-	if err != nil {
-		return err
+	if a.err != nil {
+		x.log.Debug("finality is not known", "err", a.err)
+		return
 	}
-	if sameTag(finalized, f.finalized) && sameTag(safe, f.safe) {
+	if a.rewinds != f.rewinds {
+		return
+	}
+	f.head, f.left = a.head, false
+	if f.finalized == nil && f.safe == nil {
+		f.askAt = time.Now().Add(max(noFinalityEvery, x.finalityEvery()))
+	}
+}
+
+func (x *Indexer) storeFinality(ctx context.Context, a finalityAnswer) error {
+	f := &x.finality
+	if sameTag(a.finalized, f.finalized) && sameTag(a.safe, f.safe) {
 		return nil
 	}
 	if err := x.room(); err != nil {
 		return err
 	}
-	if err := x.store.SetFinality(ctx, finalized, safe); err != nil {
+	if err := x.store.SetFinality(ctx, a.finalized, a.safe); err != nil {
 		return err
 	}
-	f.finalized, f.safe = finalized, safe
+	f.finalized, f.safe = a.finalized, a.safe
 	return nil
 }
 
 // tag asks for a tag. Where the source does not say, it stays what it was,
 // unless that may be of a chain that was left.
-func (x *Indexer) tag(ctx context.Context, name string, before *store.Tag) (*store.Tag, error) {
+func (x *Indexer) tag(ctx context.Context, name string, before *store.Tag, left bool) (*store.Tag, error) {
 	h, err := x.source.Tag(ctx, name)
 	switch {
 	case err == nil:
 		return &store.Tag{Number: h.Number, Hash: h.Hash}, nil
 	case !blockFailed(err):
 		return nil, err
-	case x.finality.left:
+	case left:
 		return nil, nil
 	}
 	return before, nil

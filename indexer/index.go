@@ -22,7 +22,7 @@ func (x *Indexer) Index(ctx context.Context, numbers []uint64) ([]store.Entry, e
 	}
 	var entries []store.Entry
 	err := x.first(numbers, func(numbers []uint64, most int64) (err error) {
-		entries, _, err = x.index(ctx, numbers, most, chain.AllChecks)
+		entries, _, err = x.index(ctx, numbers, most, chain.AllChecks, x.aside)
 		return err
 	})
 	if err != nil {
@@ -50,12 +50,13 @@ func isTooLarge(err error) bool {
 
 // index also gives the bytes of JSON that the blocks took. If that is more than
 // they may, its error is of class TooLarge, and the sizes are larger. Of blocks
-// that may take as much as they want, one is fetched and verified at a time.
-func (x *Indexer) index(ctx context.Context, numbers []uint64, most int64, checks chain.Check) ([]store.Entry, int64, error) {
+// that may take as much as they want, those with the same slot are fetched and
+// verified one at a time.
+func (x *Indexer) index(ctx context.Context, numbers []uint64, most int64, checks chain.Check, slot chan struct{}) ([]store.Entry, int64, error) {
 	if most == 0 {
 		select {
-		case x.alone <- struct{}{}:
-			defer func() { <-x.alone }()
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
 		case <-ctx.Done():
 			return nil, 0, context.Cause(ctx)
 		}
@@ -141,11 +142,11 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, 
 	if near {
 		checks = chain.AllChecks
 	}
-	entries, bytes, err := x.index(ctx, numbers, most, checks)
+	until := time.Now().Add(inlineBudget)
+	entries, bytes, err := x.index(ctx, numbers, most, checks, x.alone)
 	if err != nil || x.options.Fixed {
 		return entries, bytes, err
 	}
-	until := time.Now().Add(inlineBudget)
 	wait := firstPause
 	for tries := 2; ; tries++ {
 		again := toTryAgain(entries, tries, near)
@@ -156,7 +157,7 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, 
 			return nil, 0, err
 		}
 		wait *= 2
-		more, moreBytes, err := x.index(ctx, again, most, checks)
+		more, moreBytes, err := x.index(ctx, again, most, checks, x.alone)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -166,12 +167,13 @@ func (x *Indexer) indexTries(ctx context.Context, numbers []uint64, most int64, 
 }
 
 // toTryAgain gives the numbers of the failures that are worth another try: not
-// what is pruned. Near the head, what is not there yet is so for longer.
+// what is pruned or was not answered for. Near the head, what is not there yet is
+// so for longer.
 func toTryAgain(entries []store.Entry, tries int, near bool) (again []uint64) {
 	for _, e := range entries {
 		f := e.Failure
 		switch {
-		case f == nil || f.Class == chain.Pruned:
+		case f == nil || f.Class == chain.Pruned || f.Class == chain.Timeout:
 		case tries <= inlineTries || near && f.Class == chain.NotYet:
 			again = append(again, f.Number)
 		}

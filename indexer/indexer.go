@@ -97,7 +97,8 @@ type Indexer struct {
 	size    sizes         // of blocks, to plan requests
 	pace    *pace         // of requests
 	doubts  doubts
-	alone   chan struct{} // buffered, 1: holds one while a block may take as much as it wants
+	alone   chan struct{} // buffered, 1: holds one while a block of the head may take as much as it wants
+	aside   chan struct{} // the same for missing blocks, which hold up no others
 
 	mu     sync.Mutex // guards what follows
 	status Status
@@ -106,6 +107,7 @@ type Indexer struct {
 	most   uint64        // highest number of a head since the last rewind
 
 	// what follows belongs to Run
+	background sync.WaitGroup // of what is asked aside
 	file       store.Identity
 	start      uint64        // lowest number that is indexed; it is pruned from there
 	next       uint64        // number to commit next
@@ -126,7 +128,7 @@ func New(source Source, s *store.Store, o Options, log *slog.Logger, registry pr
 	if o.Level == "" {
 		o.Level = chain.Auto
 	}
-	x := &Indexer{source: source, store: s, options: o, log: log, moved: make(chan struct{}, 1), pace: newPace(), alone: make(chan struct{}, 1)}
+	x := &Indexer{source: source, store: s, options: o, log: log, moved: make(chan struct{}, 1), pace: newPace(), alone: make(chan struct{}, 1), aside: make(chan struct{}, 1)}
 	x.metrics = newMetrics(registry, x)
 	return x
 }
@@ -146,6 +148,7 @@ func (x *Indexer) Run(ctx context.Context) error {
 	}()
 	err := x.loop(following)
 	stop(err)
+	x.background.Wait()
 	<-ended
 	if errors.Is(err, errDone) {
 		return nil
@@ -183,6 +186,9 @@ func (x *Indexer) loop(ctx context.Context) (err error) {
 func (x *Indexer) begin(ctx context.Context) (err error) {
 	x.awaited = time.Now()
 	if x.file, err = x.store.Identity(ctx); err != nil {
+		return err
+	}
+	if err := x.loadSizes(ctx); err != nil {
 		return err
 	}
 	return x.loadFinality(ctx)
@@ -282,8 +288,9 @@ func (x *Indexer) finish(ctx context.Context) error {
 	}
 	asking, cancel := context.WithTimeout(ctx, lastWord)
 	defer cancel()
-	if x.lookAtHead(asking) == nil {
-		x.keepFinality(asking)
+	err := x.lookAtHead(asking)
+	if head := x.chainHead(); err == nil && head != nil {
+		x.takeFinality(asking, x.askFinality(asking, x.finality, head.Hash))
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)

@@ -71,7 +71,8 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 // then rewinds.
 func (x *Indexer) exchange(ctx context.Context, ancestor *store.Anchor, head *chain.Header, lenient bool) error {
 	hashes, err := x.newChain(ctx, ancestor, head)
-	if lenient && (errors.Is(err, errMoving) || blockFailed(err)) {
+	silent := chain.ClassOf(err) == chain.Timeout // it may be so for long
+	if silent || lenient && (errors.Is(err, errMoving) || blockFailed(err)) {
 		if err = nil; len(hashes) == 0 {
 			hashes, err = x.hashByChild(ctx, ancestor)
 		}
@@ -94,11 +95,14 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 	parent := ancestor.Hash
 	for from := ancestor.Number + 1; from <= last; from += headerBatch {
 		headers, err := x.source.Headers(ctx, numbersBetween(from, min(last, from+headerBatch-1)))
-		if err != nil {
+		if err != nil && chain.ClassOf(err) != chain.Timeout {
 			return hashes, err
 		}
 		for _, h := range headers {
-			if h == nil || h.ParentHash != parent {
+			switch {
+			case h == nil && err != nil:
+				return hashes, err
+			case h == nil || h.ParentHash != parent:
 				return hashes, errMoving
 			}
 			if err := x.recompute(h); err != nil {
@@ -166,6 +170,7 @@ func (x *Indexer) rewind(ctx context.Context, ancestor *store.Anchor, hashes []c
 		return x.rewindFailed(ctx, err, ancestor)
 	}
 	x.finality.left = true
+	x.finality.rewinds++
 	x.movedOn()
 	x.forgetHeads()
 	x.options.Rewound(ancestor.Number)

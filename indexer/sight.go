@@ -27,12 +27,13 @@ func (x *Indexer) look(ctx context.Context, ours []store.Anchor) ([]sight, error
 	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
 		return nil, err
 	}
-	if err != nil && len(ours) > 1 {
+	silent := chain.ClassOf(err) == chain.Timeout
+	if err != nil && len(ours) > 1 && !silent {
 		return x.lookEach(ctx, ours)
 	}
 	sights := make([]sight, len(ours))
 	for i := range ours {
-		if err == nil && headers[i] != nil {
+		if headers != nil && headers[i] != nil && (err == nil || silent) {
 			sights[i] = sight{headers[i].Hash, true}
 			continue
 		}

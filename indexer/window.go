@@ -2,8 +2,12 @@ package indexer
 
 import (
 	"context"
+	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
+
+	"gapless/internal/store"
 )
 
 const (
@@ -70,6 +74,30 @@ func poke(c chan struct{}) {
 // sizes remembers how large blocks have been of late. A larger one counts at
 // once, smaller ones little by little.
 type sizes struct{ average, seen atomic.Int64 }
+
+// loadSizes learns from the highest blocks of the file how large blocks are, so
+// that after a start no block has to be fetched alone to find that out.
+func (x *Indexer) loadSizes(ctx context.Context) error {
+	const some, large = 8, 1 << 20 // blocks; bytes of one that is enough
+	for below := uint64(math.MaxInt64); x.size.seen.Load() < some && x.size.average.Load() < large; {
+		at, err := x.store.Highest(ctx, below)
+		if err != nil || at == nil {
+			return err
+		}
+		b, err := x.store.Block(ctx, at.Number)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		if err == nil {
+			x.size.saw(len(b.AppendReceipts(b.AppendBlock(nil, true))))
+		}
+		if at.Number == 0 {
+			return nil
+		}
+		below = at.Number - 1
+	}
+	return nil
+}
 
 func (s *sizes) saw(bytes int) {
 	if bytes == 0 {
