@@ -23,13 +23,15 @@ func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowan
 			return nil, err
 		}
 	}
-	results := make([]chain.Result, len(fetches))
+	results, calls := make([]chain.Result, len(fetches)), 0
 	for i, f := range fetches {
+		calls += f.calls
 		results[i] = chain.Result{Number: f.number, Block: f.block, Err: f.err, Bytes: f.bytes}
 		if f.err != nil {
 			results[i].Block = nil
 		}
 	}
+	e.budget.cost(len(results), calls)
 	return results, nil
 }
 
@@ -49,6 +51,7 @@ type fetch struct {
 	number   uint64
 	within   *allowance      // of its calls
 	goes     priority        // of its calls
+	calls    int             // that it has taken
 	block    *chain.Block    // decoded
 	receipts json.RawMessage // not yet decoded
 	bytes    int             // of JSON so far
@@ -58,6 +61,7 @@ type fetch struct {
 
 // call makes a call for the fetch.
 func (f *fetch) call(method string, params ...any) *call {
+	f.calls++
 	c := newCall(method, params...).of(f.goes)
 	c.within = f.within
 	return c
