@@ -285,7 +285,7 @@ func (b *budget) snapshot() Budget {
 	defer b.mu.Unlock()
 	b.reckon(time.Now())
 	s := Budget{Daily: b.daily, Used: b.used, Left: b.left(), ResetsAt: b.ends(), Needed: int(b.need.daily(b.daily, b.at))}
-	if b.waiting > 0 {
+	if b.waiting > 0 && !s.UsedUp() {
 		s.PacedSince = b.pacedSince
 	}
 	return s
