@@ -40,9 +40,13 @@ type Worker struct {
 	wake    chan struct{} // buffered, 1: the head of the queue may have changed
 	failing bool          // the last retry failed at the endpoint; Run's own
 
-	mu     sync.Mutex // guards what follows
-	queue  *queue
-	paused error // why nothing can be written now
+	reloads sync.Mutex // held while the rows are read, before mu
+
+	mu      sync.Mutex // guards what follows
+	queue   *queue
+	reading bool           // the rows, to make the queue anew
+	since   []func(*queue) // what has changed the queue since that began
+	paused  error          // why nothing can be written now
 }
 
 // New makes a worker and its queue from the rows of failed_blocks. index is
@@ -62,11 +66,48 @@ func New(ctx context.Context, s *store.Store, backoff Backoff,
 }
 
 // Reload makes the queue anew from the rows, for when others than the worker
-// have changed them.
+// have changed them. What is told meanwhile is told to the new queue as well: the
+// rows may have been read before it.
 func (w *Worker) Reload(ctx context.Context) error {
+	w.reloads.Lock()
+	defer w.reloads.Unlock()
+	w.setReading(true)
+	defer w.setReading(false)
+	items, err := w.read(ctx)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.queue
+	w.queue = newQueue()
+	w.queue.load(items, old)
+	for _, change := range w.since {
+		change(w.queue)
+	}
+	w.poke()
+	return nil
+}
+
+func (w *Worker) setReading(yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reading, w.since = yes, nil
+}
+
+// change changes the queue; w.mu is held.
+func (w *Worker) change(do func(*queue)) {
+	do(w.queue)
+	if w.reading {
+		w.since = append(w.since, do)
+	}
+	w.poke()
+}
+
+// read gives the rows as items.
+func (w *Worker) read(ctx context.Context) (items []*item, err error) {
 	latest := time.Now().Add(w.backoff.Longest()).UnixMilli() // a clock may have been set
-	var items []*item
-	err := w.store.EachDue(ctx, func(d store.Due) {
+	err = w.store.EachDue(ctx, func(d store.Due) {
 		it := &item{number: d.Number, failedAt: d.FirstFailedAt.UnixMilli(), tries: int32(min(d.RetryCount, math.MaxInt32))}
 		if d.NextRetryAt.IsZero() {
 			it.state = skipped
@@ -75,15 +116,7 @@ func (w *Worker) Reload(ctx context.Context) error {
 		}
 		items = append(items, it)
 	})
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = newQueue()
-	w.queue.load(items)
-	w.poke()
-	return nil
+	return items, err
 }
 
 // Schedule puts failures that were committed into the queue.
@@ -92,34 +125,31 @@ func (w *Worker) Schedule(failures ...*chain.Failure) {
 	defer w.mu.Unlock()
 	for _, f := range failures {
 		w.metrics.failures.WithLabelValues(string(f.Class)).Inc()
-		w.queue.put(item{
-			number: f.Number, nextAt: f.NextAt.UnixMilli(), failedAt: f.At.UnixMilli(), tries: int32(f.Tries),
-		})
+		it := item{number: f.Number, nextAt: f.NextAt.UnixMilli(), failedAt: f.At.UnixMilli(), tries: int32(f.Tries)}
+		w.change(func(q *queue) { q.put(it) })
 	}
-	w.poke()
 }
 
 // Rewound takes out what is above the block to which the chain was rewound.
 func (w *Worker) Rewound(ancestor uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.removeWhere(func(number uint64) bool { return number > ancestor })
-	w.poke()
+	w.change(func(q *queue) { q.removeWhere(func(number uint64) bool { return number > ancestor }) })
 }
 
 // Pruned takes out what is below the start block.
 func (w *Worker) Pruned(start uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.removeWhere(func(number uint64) bool { return number < start })
+	w.change(func(q *queue) { q.removeWhere(func(number uint64) bool { return number < start }) })
 }
 
 // RetryAll makes all missing blocks due, for when an endpoint is back.
 func (w *Worker) RetryAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.allDue(time.Now())
-	w.poke()
+	now := time.Now()
+	w.change(func(q *queue) { q.allDue(now) })
 }
 
 // Paused says why nothing can be written now, which is a [store.NoRoom]; it is

@@ -44,11 +44,16 @@ func newQueue() *queue {
 	}
 }
 
-// load adds many blocks to an empty queue at once.
-func (q *queue) load(items []*item) {
+// load adds many blocks to an empty queue at once. What the worker has, by the
+// queue before, it still has.
+func (q *queue) load(items []*item, before *queue) {
 	for _, it := range items {
 		q.items[it.number] = it
 		q.oldest.items = append(q.oldest.items, it)
+		if had := before.items[it.number]; had != nil && had.state == working {
+			it.state = working
+			continue
+		}
 		if it.state == skipped {
 			q.skipped++
 			continue

@@ -199,10 +199,11 @@ func (w *Worker) putBack(rows []*store.Failed) {
 func (w *Worker) put(row *store.Failed, s state) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.put(item{
+	it := item{
 		number: row.Number, nextAt: row.NextRetryAt.UnixMilli(), failedAt: row.FirstFailedAt.UnixMilli(),
 		tries: int32(row.RetryCount), state: s,
-	})
+	}
+	w.change(func(q *queue) { q.put(it) })
 }
 
 // drop takes out a block that was handed out, unless it is missing anew since.
@@ -210,6 +211,6 @@ func (w *Worker) drop(number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if it := w.queue.items[number]; it != nil && it.state == working {
-		w.queue.remove(number)
+		w.change(func(q *queue) { q.remove(number) })
 	}
 }
