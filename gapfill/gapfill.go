@@ -2,7 +2,8 @@
 //
 // Each has a row in failed_blocks, which is the truth; a queue in memory, made
 // from the rows at start, only says when to look at which. A retry runs the
-// function by which the head is indexed.
+// function by which the head is indexed. Blocks that were not answered for are
+// retried in a lane of their own, where they hold up no others.
 package gapfill
 
 import (
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
 
 	"gapless/internal/chain"
 	"gapless/internal/store"
@@ -20,10 +22,6 @@ import (
 
 // atOnce is how many blocks one retry asks for.
 const atOnce = 16
-
-// longestSleep bounds a sleep, so that a clock that was set, or a machine that
-// slept, is noticed.
-const longestSleep = 30 * time.Second
 
 // A Worker retries missing blocks. It is safe for concurrent use.
 type Worker struct {
@@ -37,12 +35,15 @@ type Worker struct {
 	await   func(context.Context) error
 	log     *slog.Logger
 	metrics *metrics
-	wake    chan struct{} // buffered, 1: the head of the queue may have changed
-	failing bool          // the last retry failed at the endpoint; Run's own
+	lanes   []*lane
 
-	mu     sync.Mutex // guards what follows
-	queue  *queue
-	paused error // why nothing can be written now
+	reloads sync.Mutex // held while the rows are read, before mu
+
+	mu      sync.Mutex // guards what follows
+	queue   *queue
+	reading bool           // the rows, to make the queue anew
+	since   []func(*queue) // what has changed the queue since that began
+	paused  error          // why nothing can be written now
 }
 
 // New makes a worker and its queue from the rows of failed_blocks. index is
@@ -54,20 +55,60 @@ func New(ctx context.Context, s *store.Store, backoff Backoff,
 	log *slog.Logger, registry prometheus.Registerer,
 ) (*Worker, error) {
 	w := &Worker{
-		store: s, backoff: backoff, index: index, await: await, log: log,
-		wake: make(chan struct{}, 1), queue: newQueue(),
+		store: s, backoff: backoff, index: index, await: await, log: log, queue: newQueue(),
 	}
+	w.lanes = []*lane{newLane(w, false), newLane(w, true)}
 	w.metrics = newMetrics(registry, w)
 	return w, w.Reload(ctx)
 }
 
 // Reload makes the queue anew from the rows, for when others than the worker
-// have changed them.
+// have changed them. What is told meanwhile is told to the new queue as well: the
+// rows may have been read before it.
 func (w *Worker) Reload(ctx context.Context) error {
+	w.reloads.Lock()
+	defer w.reloads.Unlock()
+	w.setReading(true)
+	defer w.setReading(false)
+	items, err := w.read(ctx)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	old := w.queue
+	w.queue = newQueue()
+	w.queue.load(items, old)
+	for _, change := range w.since {
+		change(w.queue)
+	}
+	w.poke()
+	return nil
+}
+
+func (w *Worker) setReading(yes bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.reading, w.since = yes, nil
+}
+
+// change changes the queue; w.mu is held.
+func (w *Worker) change(do func(*queue)) {
+	do(w.queue)
+	if w.reading {
+		w.since = append(w.since, do)
+	}
+	w.poke()
+}
+
+// read gives the rows as items.
+func (w *Worker) read(ctx context.Context) (items []*item, err error) {
 	latest := time.Now().Add(w.backoff.Longest()).UnixMilli() // a clock may have been set
-	var items []*item
-	err := w.store.EachDue(ctx, func(d store.Due) {
-		it := &item{number: d.Number, failedAt: d.FirstFailedAt.UnixMilli(), tries: int32(min(d.RetryCount, math.MaxInt32))}
+	err = w.store.EachDue(ctx, func(d store.Due) {
+		it := &item{
+			number: d.Number, failedAt: d.FirstFailedAt.UnixMilli(), tries: int32(min(d.RetryCount, math.MaxInt32)),
+			silent: d.Class == chain.Timeout,
+		}
 		if d.NextRetryAt.IsZero() {
 			it.state = skipped
 		} else {
@@ -75,15 +116,7 @@ func (w *Worker) Reload(ctx context.Context) error {
 		}
 		items = append(items, it)
 	})
-	if err != nil {
-		return err
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.queue = newQueue()
-	w.queue.load(items)
-	w.poke()
-	return nil
+	return items, err
 }
 
 // Schedule puts failures that were committed into the queue.
@@ -92,34 +125,34 @@ func (w *Worker) Schedule(failures ...*chain.Failure) {
 	defer w.mu.Unlock()
 	for _, f := range failures {
 		w.metrics.failures.WithLabelValues(string(f.Class)).Inc()
-		w.queue.put(item{
+		it := item{
 			number: f.Number, nextAt: f.NextAt.UnixMilli(), failedAt: f.At.UnixMilli(), tries: int32(f.Tries),
-		})
+			silent: f.Class == chain.Timeout,
+		}
+		w.change(func(q *queue) { q.put(it) })
 	}
-	w.poke()
 }
 
 // Rewound takes out what is above the block to which the chain was rewound.
 func (w *Worker) Rewound(ancestor uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.removeWhere(func(number uint64) bool { return number > ancestor })
-	w.poke()
+	w.change(func(q *queue) { q.removeWhere(func(number uint64) bool { return number > ancestor }) })
 }
 
 // Pruned takes out what is below the start block.
 func (w *Worker) Pruned(start uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.removeWhere(func(number uint64) bool { return number < start })
+	w.change(func(q *queue) { q.removeWhere(func(number uint64) bool { return number < start }) })
 }
 
 // RetryAll makes all missing blocks due, for when an endpoint is back.
 func (w *Worker) RetryAll() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.allDue(time.Now())
-	w.poke()
+	now := time.Now()
+	w.change(func(q *queue) { q.allDue(now) })
 }
 
 // Paused says why nothing can be written now, which is a [store.NoRoom]; it is
@@ -138,43 +171,25 @@ func (w *Worker) setPaused(why error) (before error) {
 	return before
 }
 
-// poke wakes the worker. The queue's lock is held.
+// poke wakes the lanes. The queue's lock is held.
 func (w *Worker) poke() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
+	for _, l := range w.lanes {
+		select {
+		case l.wake <- struct{}{}:
+		default:
+		}
 	}
 }
 
 // Run retries what is due until ctx ends. It returns only what a retry can't
 // cure.
 func (w *Worker) Run(ctx context.Context) error {
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		numbers, wait, waits := w.next()
-		if len(numbers) > 0 {
-			if err := w.retry(ctx, numbers); err != nil {
-				return err
-			}
-			continue
-		}
-		var due <-chan time.Time
-		if waits {
-			timer.Reset(min(wait, longestSleep))
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-w.wake:
-		case <-due:
-		}
+	g, within := errgroup.WithContext(ctx)
+	for _, l := range w.lanes {
+		g.Go(func() error { return l.run(within) })
 	}
-}
-
-func (w *Worker) next() ([]uint64, time.Duration, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.queue.pop(time.Now(), atOnce)
+	if err := g.Wait(); ctx.Err() == nil {
+		return err
+	}
+	return context.Cause(ctx)
 }

@@ -22,6 +22,8 @@ func (w *Worker) Missing() Missing {
 	switch {
 	case len(q.due.items) > 0:
 		m.NextAt = time.UnixMilli(q.due.items[0].nextAt)
+	case len(q.silent.items) > 0:
+		m.NextAt = time.UnixMilli(q.silent.items[0].nextAt)
 	case len(q.waiting.items) > 0:
 		m.NextAt = time.UnixMilli(q.waiting.items[0].nextAt)
 	}

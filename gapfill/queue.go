@@ -14,6 +14,7 @@ type item struct {
 	tries    int32
 	place    int32 // in the heap that it is in
 	state    state
+	silent   bool // the last try was not answered
 }
 
 type state uint8
@@ -31,6 +32,7 @@ type queue struct {
 	items   map[uint64]*item
 	waiting heapOf // by time of the next retry
 	due     heapOf // by number, highest first
+	silent  heapOf // the same of those whose last try was not answered
 	oldest  heapOf // by first failure; may still hold what is no longer missing
 	skipped int
 }
@@ -40,15 +42,21 @@ func newQueue() *queue {
 		items:   make(map[uint64]*item),
 		waiting: heapOf{before: func(a, b *item) bool { return a.nextAt < b.nextAt }, placed: true},
 		due:     heapOf{before: func(a, b *item) bool { return a.number > b.number }, placed: true},
+		silent:  heapOf{before: func(a, b *item) bool { return a.number > b.number }, placed: true},
 		oldest:  heapOf{before: func(a, b *item) bool { return a.failedAt < b.failedAt }},
 	}
 }
 
-// load adds many blocks to an empty queue at once.
-func (q *queue) load(items []*item) {
+// load adds many blocks to an empty queue at once. What the worker has, by the
+// queue before, it still has.
+func (q *queue) load(items []*item, before *queue) {
 	for _, it := range items {
 		q.items[it.number] = it
 		q.oldest.items = append(q.oldest.items, it)
+		if had := before.items[it.number]; had != nil && had.state == working {
+			it.state = working
+			continue
+		}
 		if it.state == skipped {
 			q.skipped++
 			continue
@@ -69,7 +77,7 @@ func (q *queue) put(it item) {
 		heap.Push(&q.oldest, old)
 	}
 	q.take(old)
-	old.nextAt, old.tries, old.state = it.nextAt, it.tries, it.state
+	old.nextAt, old.tries, old.state, old.silent = it.nextAt, it.tries, it.state, it.silent
 	if old.state == skipped {
 		q.skipped++
 		return
@@ -84,11 +92,19 @@ func (q *queue) take(it *item) {
 	case waiting:
 		heap.Remove(&q.waiting, int(it.place))
 	case due:
-		heap.Remove(&q.due, int(it.place))
+		heap.Remove(q.lane(it.silent), int(it.place))
 	case skipped:
 		q.skipped--
 	}
 	it.state = working
+}
+
+// lane gives the blocks that are due, those that are silent or the others.
+func (q *queue) lane(silent bool) *heapOf {
+	if silent {
+		return &q.silent
+	}
+	return &q.due
 }
 
 // remove takes a block out of the queue: it is no longer missing.
@@ -113,17 +129,18 @@ func (q *queue) removeWhere(gone func(number uint64) bool) {
 	}
 }
 
-// pop hands out up to n blocks that are due, newest first. If none is, it says
-// how long to wait for the next; ok is false if there is none to wait for.
-func (q *queue) pop(now time.Time, n int) (numbers []uint64, wait time.Duration, ok bool) {
-	at := now.UnixMilli()
+// pop hands out up to n blocks of a lane that are due, newest first. If none is,
+// it says how long to wait for the next one of any lane; ok is false if there is
+// none to wait for.
+func (q *queue) pop(now time.Time, n int, silent bool) (numbers []uint64, wait time.Duration, ok bool) {
+	at, lane := now.UnixMilli(), q.lane(silent)
 	for len(q.waiting.items) > 0 && q.waiting.items[0].nextAt <= at {
 		it := heap.Pop(&q.waiting).(*item)
 		it.state = due
-		heap.Push(&q.due, it)
+		heap.Push(q.lane(it.silent), it)
 	}
-	for len(numbers) < n && len(q.due.items) > 0 {
-		it := heap.Pop(&q.due).(*item)
+	for len(numbers) < n && len(lane.items) > 0 {
+		it := heap.Pop(lane).(*item)
 		it.state = working
 		numbers = append(numbers, it.number)
 	}

@@ -20,8 +20,8 @@ const (
 
 // retry tries blocks that the queue handed out, and puts back those that are
 // still missing.
-func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
-	rows, err := w.rows(ctx, numbers)
+func (l *lane) retry(ctx context.Context, numbers []uint64) error {
+	rows, err := l.rows(ctx, numbers)
 	if err != nil || len(rows) == 0 {
 		return err
 	}
@@ -29,20 +29,20 @@ func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
 	for _, row := range rows {
 		numbers = append(numbers, row.Number)
 	}
-	rewinds := w.store.Rewinds()
-	entries, err := w.index(ctx, numbers)
+	rewinds := l.store.Rewinds()
+	entries, err := l.index(ctx, numbers)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil: // the endpoint's failure is no block's
-		w.log.Warn("retries wait for the endpoint", "blocks", len(rows), "err", err)
-		w.putBack(rows)
-		return w.awaitEndpoint(ctx, err)
+		l.log.Warn("retries wait for the endpoint", "blocks", len(rows), "err", err)
+		l.putBack(rows)
+		return l.awaitEndpoint(ctx, err)
 	}
-	w.failing = false
-	w.putBack(rows[len(entries):])
+	l.failing = false
+	l.putBack(rows[len(entries):])
 	for i, e := range entries {
-		if err := w.settle(ctx, rows[i], e, rewinds); err != nil {
+		if err := l.settle(ctx, rows[i], e, rewinds); err != nil {
 			return err
 		}
 	}
@@ -51,23 +51,23 @@ func (w *Worker) retry(ctx context.Context, numbers []uint64) error {
 
 // awaitEndpoint waits until an endpoint answers again. After an outage all that
 // is missing is due at once.
-func (w *Worker) awaitEndpoint(ctx context.Context, cause error) error {
+func (l *lane) awaitEndpoint(ctx context.Context, cause error) error {
 	wait, class := time.Duration(0), chain.ClassOf(cause)
 	if e, ok := errors.AsType[*chain.Error](cause); ok {
 		wait = min(e.After, mostToldWait)
 	}
-	if w.failing {
+	if l.failing {
 		wait = max(wait, failingEvery)
 	}
-	w.failing = true
+	l.failing = true
 	if err := pause.For(ctx, wait); err != nil {
 		return err
 	}
-	if err := w.await(ctx); err != nil {
+	if err := l.await(ctx); err != nil {
 		return err
 	}
 	if class == chain.EndpointDown || class == chain.EndpointRefuses {
-		w.RetryAll()
+		l.RetryAll()
 	}
 	return nil
 }
@@ -199,10 +199,11 @@ func (w *Worker) putBack(rows []*store.Failed) {
 func (w *Worker) put(row *store.Failed, s state) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.queue.put(item{
+	it := item{
 		number: row.Number, nextAt: row.NextRetryAt.UnixMilli(), failedAt: row.FirstFailedAt.UnixMilli(),
-		tries: int32(row.RetryCount), state: s,
-	})
+		tries: int32(row.RetryCount), state: s, silent: row.Class == chain.Timeout,
+	}
+	w.change(func(q *queue) { q.put(it) })
 }
 
 // drop takes out a block that was handed out, unless it is missing anew since.
@@ -210,6 +211,6 @@ func (w *Worker) drop(number uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if it := w.queue.items[number]; it != nil && it.state == working {
-		w.queue.remove(number)
+		w.change(func(q *queue) { q.remove(number) })
 	}
 }

@@ -70,8 +70,14 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 		Store:  s,
 		Status: func(ctx context.Context) (rest.Status, error) { return rest.FromFile(ctx, s.Reader) },
 		Ready:  func() error { return f.notReady },
-		Reload: func(context.Context) error { f.reloads++; return nil },
-		Token:  token,
+		Reload: func(ctx context.Context) error {
+			if ctx.Done() != nil {
+				t.Error("the queue is not told of rows that have changed if the client leaves")
+			}
+			f.reloads++
+			return nil
+		},
+		Token: token,
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)

@@ -1,14 +1,18 @@
 package api_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
+
+	"gapless/internal/api/rest"
 )
 
 // body reads a page.
@@ -210,5 +214,36 @@ func TestPageChanges(t *testing.T) {
 	}
 	if row, err := f.store.Failed(t.Context(), 20); err != nil || row.Skipped() {
 		t.Errorf("%+v, %v", row, err)
+	}
+}
+
+// Every page says that calls wait for those of the day, and that they are too few
+// for the chain.
+func TestPagesTellOfDailyCalls(t *testing.T) {
+	f := newFixture(t)
+	f.commit(3)
+	fromFile := f.rest.Status
+	for _, tt := range []struct {
+		calls *rest.Calls
+		wants map[string]bool
+	}{
+		{nil, map[string]bool{"--daily-calls": false}},
+		{&rest.Calls{Limit: 5000, Left: 4321}, map[string]bool{"--daily-calls": false}},
+		{&rest.Calls{Limit: 5000, Left: 4321, PacedSince: time.Now()}, map[string]bool{"paced by --daily-calls, 4,321 left until 00:00 UTC": true, "grows": false}},
+		{&rest.Calls{Limit: 5000, Left: 4321, Needed: 14_900, Outgrown: true}, map[string]bool{
+			"paced": false, "the chain grows faster than --daily-calls: 5,000 a day, and it takes about 14,900": true,
+		}},
+	} {
+		f.rest.Status = func(ctx context.Context) (rest.Status, error) {
+			st, err := fromFile(ctx)
+			st.Calls = tt.calls
+			return st, err
+		}
+		page := f.body(f.do("GET", "/", "", "Accept", "text/html"))
+		for text, want := range tt.wants {
+			if strings.Contains(page, text) != want {
+				t.Errorf("%+v: %q on the page is %t:\n%s", tt.calls, text, !want, page)
+			}
+		}
 	}
 }

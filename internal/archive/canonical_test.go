@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -155,6 +156,58 @@ func TestCanonicalOfRecordings(t *testing.T) {
 		}
 		sameNodeAnswers(t, path, once, last)
 		checkConstants(t, once)
+	}
+}
+
+// The canonical file keeps what the node said is finalized and safe, where it has
+// the block: its bytes depend on that, its digest does not, and no other part of
+// what can be done with it.
+func TestCanonicalKeepsFinality(t *testing.T) {
+	t.Parallel()
+	c := recording()
+	tag := func(number uint64) *store.Tag { return &store.Tag{Number: number, Hash: c.Block(number).Hash} }
+	path := newFile(t, c, 100)
+	plain, unknown := canonical(t, path)
+	for _, tt := range []struct {
+		name                     string
+		finalized, safe          *store.Tag
+		bounds                   []uint64
+		keepsFinalized, keepSafe *store.Tag
+	}{
+		{"both", tag(60), tag(70), nil, tag(60), tag(70)},
+		{"the last block", tag(60), tag(100), nil, tag(60), tag(100)},
+		{"one above", tag(60), tag(70), []uint64{10, 69}, tag(60), nil},
+		{"both above", tag(60), tag(70), []uint64{0, 50}, nil, nil},
+		{"one alone", nil, tag(70), nil, nil, tag(70)},
+	} {
+		s, err := store.Open(t.Context(), path)
+		if err == nil {
+			err = errors.Join(s.SetFinality(t.Context(), tt.finalized, tt.safe), s.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		once, content := canonical(t, path, tt.bounds...)
+		checkIndex(t, once)
+		finalized, safe, err := openReader(t, once).Finality(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff([]*store.Tag{tt.keepsFinalized, tt.keepSafe}, []*store.Tag{finalized, safe}); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, diff)
+		}
+		if _, again := canonical(t, once); !bytes.Equal(again, content) {
+			t.Errorf("%s: the canonical file of the canonical file is another", tt.name)
+		}
+		if tt.bounds != nil {
+			continue
+		}
+		if bytes.Equal(content, unknown) {
+			t.Errorf("%s: the bytes do not depend on it", tt.name)
+		}
+		if a, b := digest(t, plain), digest(t, once); a != b {
+			t.Errorf("%s: digests\n%s\n%s", tt.name, a, b)
+		}
 	}
 }
 

@@ -26,7 +26,8 @@ usage: gapless export --format FORMAT [flags]
   --format rlp      the blocks as geth import reads them. It needs the chain's genesis.json too,
                     which can't be made from the index; block 0, if it is in the range, it skips
   --format sqlite   a file like that of gapless run, without journal, missing blocks and times,
-                    for tests: the same bytes for the same blocks, however they came
+                    for tests: the same bytes for the same blocks, however they came, if the same
+                    of them are safe and finalized
   --format parquet  all tables as Parquet, in a folder that DuckDB, Spark, Trino and ClickHouse read
                     as one table each. What is there of the same chain stays, and what is new is added
 

@@ -160,7 +160,7 @@ func (i *importing) showProgress(ctx context.Context) (stop func()) {
 			case <-ctx.Done():
 				return
 			case <-tick.C:
-				i.out.progress("%s", progressLine(i.indexer.Status(), i.first, 0, time.Time{}))
+				i.out.progress("%s", progressLine(i.indexer.Status(), i.first, 0, time.Time{}, ""))
 			}
 		}
 	}()

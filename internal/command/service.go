@@ -76,6 +76,7 @@ type service struct {
 	reached atomic.Bool
 	engine  atomic.Pointer[engine]
 	waiting atomic.Pointer[string] // why there is no engine yet
+	heldBy  atomic.Pointer[string] // --daily-calls, in words; nil if calls do not wait for those of the day
 	hinted  sync.Once              // of --verify warn
 }
 
@@ -161,6 +162,9 @@ func (s *service) open(ctx context.Context) (err error) {
 	if err := s.compareStart(ctx); err != nil {
 		return err
 	}
+	if err := s.countEarlier(ctx); err != nil {
+		return err
+	}
 	if s.listen != "" {
 		if s.page, err = s.openPage(); err != nil {
 			return err
@@ -218,6 +222,7 @@ func (s *service) work(ctx context.Context) error {
 		g.Go(func() error { return s.page.watch(ctx) })
 	}
 	g.Go(func() error { return s.reportToManager(ctx, s.store.Answers) })
+	g.Go(func() error { return s.watchQuota(ctx) })
 	g.Go(func() error {
 		e, err := s.start(ctx)
 		if err != nil {

@@ -28,9 +28,7 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 			PausedUntil: e.PausedUntil, DisputedAt: e.DisputedAt,
 		})
 	}
-	if b, ok := s.node.Budget(); ok {
-		st.Calls = &rest.Calls{Limit: b.Daily, Used: b.Used, Left: b.Left, ResetsAt: b.ResetsAt}
-	}
+	st.Calls = s.calls()
 	trouble := st.Missing.Trouble
 	if e := s.engine.Load(); e != nil {
 		e.describe(&st)
@@ -39,6 +37,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 		st.Missing, err = rest.CountMissing(ctx, s.store.Reader)
 	}
 	st.Missing.Trouble = trouble
+	if paced := s.paced(); paced != "" {
+		st.State = paced
+	}
 	if err := s.usedUp(); err != nil {
 		st.State = err.Error()
 	}
@@ -93,6 +94,9 @@ func (s *service) ready() error {
 	}
 	e := s.engine.Load()
 	if e == nil {
+		if paced := s.paced(); paced != "" {
+			return fmt.Errorf("waiting for the node: %s", paced)
+		}
 		if why := s.waiting.Load(); why != nil {
 			return fmt.Errorf("waiting for the node: %s", *why)
 		}
@@ -120,19 +124,6 @@ func (s *service) ready() error {
 		return fmt.Errorf("the node last told its head %s ago", span(age))
 	}
 	return nil
-}
-
-// usedUp says until when nothing is asked for because the calls of the day are
-// used up, if so.
-func (s *service) usedUp() error {
-	if s.node == nil {
-		return nil
-	}
-	b, ok := s.node.Budget()
-	if !ok || !b.UsedUp() {
-		return nil
-	}
-	return fmt.Errorf("rate limited until 00:00 UTC: the calls of the day are used up (--daily-calls %d)", b.Daily)
 }
 
 // down says why no endpoint is up, if so.

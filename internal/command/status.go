@@ -198,8 +198,12 @@ func missingLine(m rest.Missing) string {
 }
 
 func callsLine(c *rest.Calls) string {
-	return fmt.Sprintf("%s used today, %s left until 00:00 UTC, %s; %s a day are allowed",
+	text := fmt.Sprintf("%s used today, %s left until 00:00 UTC, %s; %s a day are allowed",
 		thousands(c.Used), thousands(c.Left), until(c.ResetsAt), thousands(c.Limit))
+	if c.Outgrown {
+		text += fmt.Sprintf(", too few: the chain grows faster and takes about %s", thousands(c.Needed))
+	}
+	return text
 }
 
 func troubleLine(t *rest.Failed) string {

@@ -114,11 +114,18 @@ func (s *service) tellStop(ctx context.Context) error {
 
 // tellIdleStop says that nothing was done.
 func (s *service) tellIdleStop() {
+	stopped := "stopped before a node answered"
+	if why := s.heldBy.Load(); why != nil {
+		stopped = "stopped before all was asked that a start needs: " + *why
+	}
+	if err := s.usedUp(); err != nil {
+		stopped = "stopped before all was asked that a start needs: " + err.Error()
+	}
 	if !s.plain {
-		s.log.Info("stopped before a node answered")
+		s.log.Info(stopped)
 		return
 	}
-	s.out.printf("stopped before a node answered\n")
+	s.out.printf("%s\n", stopped)
 }
 
 // How often progress is told.
@@ -166,7 +173,7 @@ func (s *service) tellNow(e *engine, told indexer.Status) indexer.Status {
 	x, missing := e.indexer.Status(), e.worker.Missing()
 	switch {
 	case s.plain:
-		s.out.progress("%s", progressLine(x, e.start, missing.Count, missing.NextAt))
+		s.out.progress("%s", progressLine(x, e.start, missing.Count, missing.NextAt, s.paced()))
 	case x.Next != told.Next && x.Lag() > 0:
 		s.log.Info("progress", "next_block", x.Next, "chain_head", x.ChainHead, "blocks_per_second", int(x.Rate+0.5),
 			"missing", missing.Count)
@@ -174,18 +181,21 @@ func (s *service) tellNow(e *engine, told indexer.Status) indexer.Status {
 	return x
 }
 
-// progressLine says how far it is.
-func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time) string {
+// progressLine says how far it is, and what paces it, if anything does.
+func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time, paced string) string {
 	var parts []string
 	switch {
 	case !x.HasHead:
-		return "waiting for the node's head"
+		return strings.TrimSuffix("waiting for the node's head · "+paced, " · ")
 	case x.Next <= start:
 		parts = append(parts, "no block yet")
 	case x.Lag() > 0:
 		parts = append(parts, fmt.Sprintf("block %s of %s, %s", thousands(x.Next-1), thousands(x.ChainHead), rate(x.Rate)))
 	default:
 		parts = append(parts, fmt.Sprintf("block %s, up to date", thousands(x.Next-1)))
+	}
+	if paced != "" {
+		parts = append(parts, paced)
 	}
 	gaps := none(missing) + " missing"
 	if !nextAt.IsZero() {

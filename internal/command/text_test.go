@@ -47,17 +47,21 @@ func TestProgressLine(t *testing.T) {
 			status  indexer.Status
 			missing int
 			nextAt  time.Time
+			paced   string
 			want    string
 		}{
-			{indexer.Status{}, 0, time.Time{}, "waiting for the node's head"},
-			{indexer.Status{HasHead: true, ChainHead: 9}, 0, time.Time{}, "no block yet · none missing"},
-			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 1000, Rate: 100}, 3, soon,
+			{indexer.Status{}, 0, time.Time{}, "", "waiting for the node's head"},
+			{indexer.Status{HasHead: true, ChainHead: 9}, 0, time.Time{}, "", "no block yet · none missing"},
+			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 1000, Rate: 100}, 3, soon, "",
 				"block 999 of 1,999, 100 blocks/s · 3 missing, next retry in 90 s · 10 s to go"},
-			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 2000, Rate: 1}, 0, time.Time{}, "block 1,999, up to date · none missing"},
-			{indexer.Status{HasHead: true, ChainHead: 9, Next: 10, State: "waiting for the node: x"}, 1, time.Time{},
+			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 2000, Rate: 1}, 0, time.Time{}, "", "block 1,999, up to date · none missing"},
+			{indexer.Status{HasHead: true, ChainHead: 9, Next: 10, State: "waiting for the node: x"}, 1, time.Time{}, "",
 				"block 9, up to date · 1 missing · waiting for the node: x"},
+			{indexer.Status{}, 0, time.Time{}, "paced", "waiting for the node's head · paced"},
+			{indexer.Status{HasHead: true, ChainHead: 615, Next: 9, Rate: 0.05}, 0, time.Time{}, "paced by --daily-calls, 4,321 left until 00:00 UTC",
+				"block 8 of 615, 0.1 blocks/s · paced by --daily-calls, 4,321 left until 00:00 UTC · none missing · 3 h to go"},
 		} {
-			if got := progressLine(tt.status, 0, tt.missing, tt.nextAt); got != tt.want {
+			if got := progressLine(tt.status, 0, tt.missing, tt.nextAt, tt.paced); got != tt.want {
 				t.Errorf("%q instead of %q", got, tt.want)
 			}
 		}

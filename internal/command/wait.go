@@ -39,10 +39,11 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 			return id, 0, err
 		}
 		told = s.waitsFor(err, told)
-		wait = min(wait, farAsks)
+		longest := farAsks
 		if id.Loopback {
-			wait = min(wait, nextAsks)
+			longest = nextAsks
 		}
+		wait = min(wait, max(longest, s.node.PollEvery()))
 		if err := pause.For(ctx, wait); err != nil {
 			return id, 0, err
 		}

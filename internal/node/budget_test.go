@@ -1,8 +1,12 @@
 package node_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -152,9 +156,73 @@ func TestPollsTakeATenth(t *testing.T) {
 			_, stop := follow(t, n)
 			defer stop()
 			time.Sleep(24*time.Hour - time.Second)
-			if used := calls(fake); used > 1000+3*len(urls)+3 || used < 500 {
+			if used := calls(fake); used > 1000+3*len(urls)+4 || used < 500 {
 				t.Errorf("%d calls with %d endpoints", used, len(urls))
 			}
+		})
+	}
+}
+
+// What the head does not need until the end of the day may be used at once: so a
+// first sync takes seconds where the day has the calls. What the head needs is
+// there until midnight, and a new day keeps it too.
+func TestSpareCalls(t *testing.T) {
+	const daily = 5000
+	for _, tt := range []struct {
+		name   string
+		period time.Duration // between blocks
+		start  time.Duration // of a day
+		blocks [2]int        // at once, at the start and on the next day
+		needed int           // calls a day
+	}{
+		{"a slow chain", 10 * time.Minute, 14 * time.Hour, [2]int{775, 1875}, 500 + 2*144},
+		{"a chain that needs most calls", time.Minute, 0, [2]int{385, 385}, 500 + 2*1440},
+		{"a chain that needs more", 12 * time.Second, 14 * time.Hour, [2]int{520, 0}, 500 + 2*7200},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(tt.start)
+				fake := nodetest.New(devchain.Build(devchain.Spec{Blocks: 4600, Transactions: 1, Period: uint64(tt.period.Seconds())}))
+				fake.Do(func(n *nodetest.Node) { n.Head = 3000 })
+				log := new(bytes.Buffer)
+				n := open(t, node.Options{URLs: []string{far}, Transport: fake, DailyCalls: daily, Logger: slog.New(slog.NewTextHandler(log, nil))})
+				_, err := n.Head(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { _ = n.Follow(ctx, atTheHead(ctx, t, n, fake), func(time.Time) {}) })
+				synctest.Wait()
+				running.Go(func() { catchUp(ctx, t, n, 1) })
+
+				before := calls(fake)
+				atOnce := func(want int) {
+					t.Helper()
+					time.Sleep(2 * time.Minute)
+					if got := (calls(fake) - before) / 2; got < want-25 || got > want+25 {
+						t.Errorf("%d blocks at once, want %d", got, want)
+					}
+				}
+				atOnce(tt.blocks[0])
+				b, _ := n.Budget()
+				if b.Needed < tt.needed*9/10 || b.Needed > tt.needed*11/10 || b.Outgrown() != (tt.needed > daily) || b.PacedSince.IsZero() {
+					t.Errorf("%+v", b)
+				}
+				if warned := strings.Count(log.String(), "grows faster"); warned > 1 || warned == 1 != b.Outgrown() {
+					t.Errorf("warned %d times:\n%s", warned, log)
+				}
+				for !b.Outgrown() && time.Now().Before(b.ResetsAt) {
+					before = calls(fake)
+					time.Sleep(min(tt.period, time.Until(b.ResetsAt)))
+					fake.Do(func(n *nodetest.Node) { n.Head++ })
+				}
+				if !b.Outgrown() {
+					atOnce(tt.blocks[1])
+				}
+				cancel()
+				running.Wait()
+			})
 		})
 	}
 }

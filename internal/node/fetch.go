@@ -24,13 +24,15 @@ func (e *endpoint) blocks(ctx context.Context, numbers []uint64, within *allowan
 			return nil, err
 		}
 	}
-	results := make([]chain.Result, len(fetches))
+	results, calls := make([]chain.Result, len(fetches)), 0
 	for i, f := range fetches {
+		calls += f.calls
 		results[i] = chain.Result{Number: f.number, Block: f.block, Err: f.err, Bytes: f.bytes}
 		if f.err != nil {
 			results[i].Block = nil
 		}
 	}
+	e.budget.cost(len(results), calls)
 	return results, nil
 }
 
@@ -51,6 +53,7 @@ type fetch struct {
 	within   *allowance      // of its calls
 	goes     priority        // of its calls
 	hush     func()          // called when the endpoint gives nothing for long
+	calls    int             // that it has taken
 	block    *chain.Block    // decoded
 	receipts json.RawMessage // not yet decoded
 	bytes    int             // of JSON so far
@@ -60,6 +63,7 @@ type fetch struct {
 
 // call makes a call for the fetch.
 func (f *fetch) call(method string, params ...any) *call {
+	f.calls++
 	c := newCall(method, params...).of(f.goes).about(f.number)
 	c.within, c.whole, c.hush = f.within, true, f.hush
 	return c

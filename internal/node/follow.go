@@ -28,6 +28,7 @@ const (
 func (n *Node) Follow(ctx context.Context, moved func(*chain.Header), polled func(at time.Time)) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	n.budget.follow()
 	f := &follower{node: n, moved: moved, polled: polled, events: make(chan event), every: n.PollEvery()}
 	if f.every > 0 {
 		f.spaced = rate.NewLimiter(rate.Every(f.every), 3)
@@ -175,6 +176,7 @@ func (f *follower) see(h *chain.Header, now time.Time) bool {
 	if h.Number > f.number && !f.seenAt.IsZero() {
 		f.learn(h, now)
 	}
+	f.node.budget.sawHead(h)
 	f.last, f.number, f.timestamp, f.seenAt = h.Hash, h.Number, h.Timestamp, now
 	f.moved(h)
 	return true

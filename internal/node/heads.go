@@ -10,7 +10,13 @@ import (
 
 // Head asks for the header of the latest block. Like all headers, it is that of
 // the leader: the first-listed endpoint that is well and not behind the others.
-func (n *Node) Head(ctx context.Context) (*chain.Header, error) { return n.Tag(ctx, "latest") }
+func (n *Node) Head(ctx context.Context) (*chain.Header, error) {
+	h, err := n.Tag(ctx, "latest")
+	if err == nil {
+		n.learnPace(ctx, h)
+	}
+	return h, err
+}
 
 // Tag asks for the header that the node calls by a tag, as "finalized" or
 // "safe". A node that has none answers an error or null, which is a

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -66,10 +67,20 @@ func (m *metrics) count(r prometheus.Registerer, b *budget) error {
 	if r == nil || b == nil {
 		return nil
 	}
-	return r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "gapless_daily_calls_left",
-		Help: "Calls to Ethereum nodes that are left until 00:00 UTC, where --daily-calls limits them.",
-	}, func() float64 { return float64(b.snapshot().Left) }))
+	return errors.Join(
+		r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gapless_daily_calls_left",
+			Help: "Calls to Ethereum nodes that are left until 00:00 UTC, where --daily-calls limits them.",
+		}, func() float64 { return float64(b.snapshot().Left) })),
+		r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gapless_daily_calls_needed",
+			Help: "Calls that following the chain takes a day at its present pace, where --daily-calls limits them; 0 if not known.",
+		}, func() float64 { return float64(b.snapshot().Needed) })),
+		r.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "gapless_daily_calls_paced",
+			Help: "Whether calls wait so that those of the day last (1) or not (0).",
+		}, func() float64 { return number(!b.snapshot().PacedSince.IsZero()) })),
+	)
 }
 
 // know lets there be counters of an endpoint before it has done anything: what

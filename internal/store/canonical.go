@@ -8,24 +8,22 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/ethereum/go-ethereum/common"
-
 	"gapless/internal/chain"
 	"gapless/schema"
 )
 
 // A Canonical is a file in the making that depends on nothing but the blocks
-// that are written to it: the same identity, blocks and verdicts give the same
-// bytes. It has no journal, no failures, nothing of finality, and zero for all
-// times; its epoch is the beginning of the last block's hash. It is in
-// rollback-journal mode. Its methods are for one goroutine.
+// that are written to it, and which of them are finalized and safe: the same
+// identity, blocks, verdicts and tags give the same bytes. It has no journal, no
+// failures, and zero for all times; its epoch is the beginning of the last block's
+// hash. It is in rollback-journal mode. Its methods are for one goroutine.
 type Canonical struct {
 	db      *sql.DB
 	conn    *sql.Conn
 	id      Identity
 	rows    *rows
 	indexes []index
-	last    common.Hash
+	last    Tag
 }
 
 // NewCanonical makes a file at path, where nothing or an empty file is. Its blocks
@@ -91,16 +89,21 @@ func (c *Canonical) dropIndexes(ctx context.Context) (err error) {
 
 // Add writes a block with its verdict. Blocks come in order, without a gap.
 func (c *Canonical) Add(b *chain.Block) error {
-	c.last = b.Hash
+	c.last = Tag{b.Number, b.Hash}
 	return explain(c.rows.insert(b, 0))
 }
 
-// Finish completes the file. Close is still to be called.
-func (c *Canonical) Finish(ctx context.Context) error {
+// Finish completes the file. What is finalized and safe, nil if it is not known,
+// is kept if it is not above the last block. Close is still to be called.
+func (c *Canonical) Finish(ctx context.Context, finalized, safe *Tag) error {
 	forkBlock, forkHash := c.id.Fork.columns()
-	_, err := c.conn.ExecContext(ctx, `INSERT INTO chain (id, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at)
-		VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0)`,
-		c.last[:8], strconv.FormatUint(c.id.ChainID, 10), c.id.Genesis[:], forkBlock, forkHash, int64(c.id.Start), c.id.Client)
+	finalNumber, finalHash := c.below(finalized).columns()
+	safeNumber, safeHash := c.below(safe).columns()
+	_, err := c.conn.ExecContext(ctx, `INSERT INTO chain (id, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at,
+			finalized_number, finalized_hash, safe_number, safe_hash)
+		VALUES (1, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, ?, ?)`,
+		c.last.Hash[:8], strconv.FormatUint(c.id.ChainID, 10), c.id.Genesis[:], forkBlock, forkHash, int64(c.id.Start), c.id.Client,
+		finalNumber, finalHash, safeNumber, safeHash)
 	if err != nil {
 		return explain(err)
 	}
@@ -110,6 +113,14 @@ func (c *Canonical) Finish(ctx context.Context) error {
 		}
 	}
 	return explain(c.exec(ctx, `COMMIT`))
+}
+
+// below gives a tag that is not above the last block, else nil.
+func (c *Canonical) below(t *Tag) *Tag {
+	if t == nil || t.Number > c.last.Number {
+		return nil
+	}
+	return t
 }
 
 func (c *Canonical) exec(ctx context.Context, query string) error {

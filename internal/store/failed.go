@@ -134,6 +134,7 @@ func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Faile
 // A Due is what the retry queue needs of a missing block.
 type Due struct {
 	Number        uint64
+	Class         chain.Class
 	RetryCount    int
 	FirstFailedAt time.Time
 	NextRetryAt   time.Time // zero if it was skipped
@@ -155,7 +156,7 @@ func (r *Reader) EachDue(ctx context.Context, fn func(Due)) error {
 }
 
 func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Due)) (n int, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT block_number, retry_count, first_failed_at, next_retry_at
+	rows, err := r.db.QueryContext(ctx, `SELECT block_number, error_class, retry_count, first_failed_at, next_retry_at
 		FROM failed_blocks WHERE block_number >= ? ORDER BY block_number LIMIT ?`, from, limit)
 	if err != nil {
 		return 0, explain(err)
@@ -165,7 +166,7 @@ func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Du
 		var d Due
 		var first int64
 		var next *int64
-		if err := rows.Scan(integer{&d.Number}, &d.RetryCount, &first, &next); err != nil {
+		if err := rows.Scan(integer{&d.Number}, &d.Class, &d.RetryCount, &first, &next); err != nil {
 			return n, err
 		}
 		d.FirstFailedAt = time.UnixMilli(first)

@@ -3,8 +3,10 @@ package jsonrpc
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/common"
 
@@ -20,6 +22,8 @@ const (
 	mostRemembered = 100_000
 	// stepBlocks is how many new blocks are read at once.
 	stepBlocks = 64
+	// lookAgain is how long a feed waits after the file could not be read.
+	lookAgain = time.Second
 )
 
 // A news is what a change of the file means to those who listen: first logs that
@@ -46,12 +50,23 @@ type feed struct {
 
 	mu        sync.Mutex // guards what follows
 	listeners map[listener]struct{}
-	epoch     [8]byte
-	seq       int64  // of the journal, as far as it was read
-	next      uint64 // the first block that was not told
-	told      map[uint64]*told
-	logs      int           // how many are remembered
-	started   chan struct{} // closed when there is a listener again
+	announced
+	started chan struct{} // closed when there is a listener again
+}
+
+// An announced is what the listeners know.
+type announced struct {
+	epoch [8]byte
+	seq   int64  // of the journal, as far as it was read
+	next  uint64 // the first block that was not told
+	told  map[uint64]*told
+	logs  int // how many are remembered
+}
+
+// copy gives a copy that stays as it is.
+func (a announced) copy() announced {
+	a.told = maps.Clone(a.told)
+	return a
 }
 
 // A told is a block that the listeners know of.
@@ -105,15 +120,16 @@ func (f *feed) run(ctx context.Context) {
 		f.mu.Lock()
 		idle, started := len(f.listeners) == 0, f.started
 		f.mu.Unlock()
-		changed := f.changed()
+		changed, again := f.changed(), (<-chan time.Time)(nil)
 		if idle {
 			changed = started
 		} else if f.poll(ctx) != nil {
-			idle = true // the file may be there again after the next change
+			again = time.After(lookAgain) // there may be no change for long
 		}
 		select {
 		case <-ctx.Done():
 		case <-changed:
+		case <-again:
 		}
 	}
 }
@@ -178,15 +194,22 @@ func (f *feed) forget(number uint64) []*store.FoundLog {
 	return t.logs
 }
 
-// catchUp tells all that there is to tell. The lock is held.
+// catchUp tells all that there is to tell. What is begun is done though ctx ends
+// meanwhile: it is for all listeners, and ctx may be of one. If it fails nothing
+// was told, and it is for the next who asks. The lock is held.
 func (f *feed) catchUp(ctx context.Context) error {
 	for more := len(f.listeners) > 0; more; {
-		n := new(news)
-		err := f.file.look(ctx, func(v *view) (err error) {
-			more, err = f.step(ctx, v, n)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		n, before := new(news), f.announced.copy()
+		whole := context.WithoutCancel(ctx)
+		err := f.file.look(whole, func(v *view) (err error) {
+			more, err = f.step(whole, v, n)
 			return err
 		})
 		if err != nil {
+			f.announced = before
 			return err
 		}
 		f.prune()

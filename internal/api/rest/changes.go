@@ -59,10 +59,13 @@ func (h *Handler) retry(w http.ResponseWriter, r *http.Request) {
 func (h *Handler) RetryNow(ctx context.Context, first, last uint64) (due int64, err error) {
 	due, err = h.Store.RetryNow(ctx, first, last)
 	if err == nil {
-		err = h.Reload(ctx)
+		err = h.reload(ctx)
 	}
 	return due, err
 }
+
+// reload says that rows have changed, also if who changed them is gone.
+func (h *Handler) reload(ctx context.Context) error { return h.Reload(context.WithoutCancel(ctx)) }
 
 // A SkipRequest stops the retries of a missing block.
 type SkipRequest struct {
@@ -100,7 +103,7 @@ func (h *Handler) Skip(ctx context.Context, number uint64, reason string) error 
 	if err := h.Store.Skip(ctx, number, reason); err != nil {
 		return err
 	}
-	return h.Reload(ctx)
+	return h.reload(ctx)
 }
 
 // A RepairRequest makes blocks missing, because they are wrong.
@@ -127,8 +130,8 @@ func (h *Handler) repair(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	due, err := Repair(r.Context(), h.Store, q.Blocks)
-	if err == nil {
-		err = h.Reload(r.Context())
+	if due > 0 {
+		err = errors.Join(err, h.reload(r.Context()))
 	}
 	if err != nil {
 		problem.Write(w, http.StatusInternalServerError, "%s", err)

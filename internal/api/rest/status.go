@@ -40,6 +40,10 @@ type Calls struct {
 	Used     int       `json:"used"` // since 00:00 UTC, or since the process began if that was later
 	Left     int       `json:"left"`
 	ResetsAt time.Time `json:"resets_at"` // 00:00 UTC
+
+	PacedSince time.Time `json:"paced_since,omitzero"`     // since when calls wait so that those of the day last
+	Needed     int       `json:"needed_a_day,omitempty"`   // to follow the chain, at its pace of the last hours
+	Outgrown   bool      `json:"chain_outgrows,omitempty"` // that is more than there are
 }
 
 // A Growth estimates what the file will take, by the pace of its last blocks.
