@@ -47,7 +47,7 @@ func TestFailedBlocksAreRecordedAndHealed(t *testing.T) {
 		{nodetest.WrongHash, chain.Invalid},
 		{nodetest.RaceReceipts, chain.Invalid},
 		{nodetest.TruncatedBody, chain.BlockError},
-		{nodetest.Hang, chain.BlockError},
+		{nodetest.Hang, chain.Timeout},
 		{nodetest.NoAnswer, chain.BlockError},
 		{nodetest.HTML, chain.BlockError},
 	} {

@@ -56,9 +56,6 @@ func TestSilentBlocksHoldNothing(t *testing.T) {
 					if url == away {
 						within += 20 * time.Second // at 50 calls a second
 					}
-					b.start()
-					after(time.Millisecond)
-					b.must(ignore(b.stop()))
 					b.silence(tt.silent...)
 					b.start()
 					after(within)
@@ -97,7 +94,7 @@ func TestSilentRetriesHoldNothing(t *testing.T) {
 		})
 		b.start()
 		after(10 * time.Second)
-		b.equals(c, append(numbers(20, 29), silent...)...)
+		b.equals(devchain.Build(spec(190)), append(numbers(20, 29), silent...)...)
 		b.must(ignore(b.stop()))
 		time.Sleep(time.Hour) // all are due
 		b.fake.Do(func(n *nodetest.Node) {
@@ -169,6 +166,9 @@ type mute struct {
 }
 
 func (m mute) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		return m.RoundTripper.RoundTrip(r)
+	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err

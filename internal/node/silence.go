@@ -43,7 +43,7 @@ func (s *silence) answers(calls []*call, m *meter) {
 		s.answered = sent
 	}
 	for _, c := range calls {
-		if c.block != nil {
+		if c.whole {
 			delete(s.blocks, *c.block)
 		}
 	}

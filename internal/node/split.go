@@ -74,12 +74,12 @@ func (h *hedge) judge(ctx context.Context, now time.Time) (again time.Time) {
 	return again
 }
 
-// deadline is when a group is given up, if the endpoint answers others. One that
-// was silent before has all the time that there is: whoever asks for it again
+// deadline is when a group is given up, if the endpoint answers others. A block
+// that was silent before has all the time that there is: whoever asks for it again
 // holds nobody up.
 func (h *hedge) deadline(group int) time.Time {
 	timeout := h.endpoint.timeout
-	if c := h.groupOf(group)[0]; c.block != nil && h.endpoint.silence.was(*c.block) {
+	if c := h.groupOf(group)[0]; c.whole && h.endpoint.silence.was(*c.block) {
 		return h.asked().Add(timeout)
 	}
 	return h.asked().Add(h.usual().deadline(timeout))
@@ -106,7 +106,7 @@ func (h *hedge) giveUp(group int, now time.Time) {
 	for _, c := range calls {
 		c.raw, c.err = nil, errorf(chain.Timeout, "%s: %s: no answer in %s, while others are answered", h.endpoint.label, c.method, after)
 	}
-	if c := calls[0]; c.block != nil {
+	if c := calls[0]; c.whole {
 		h.endpoint.silence.add(*c.block)
 	}
 }
