@@ -24,7 +24,7 @@ func TestRunFlags(t *testing.T) {
 	}
 	usual := func(change func(*options)) options {
 		o := options{
-			db: "gapless.db", urls: []string{defaultNode}, header: http.Header{}, wait: 10 * time.Minute,
+			db: "gapless.db", urls: []string{defaultNode}, header: http.Header{}, timeout: 10 * time.Second, wait: 10 * time.Minute,
 			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000, walLimit: 1_000_000_000,
 		}
 		change(&o)
@@ -40,24 +40,24 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--daily-calls", "5000", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB", "--timeout", "30s",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
 			o.dailyCalls = 5000
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
-			o.minFree = 2_000_000_000
+			o.minFree, o.timeout = 2_000_000_000, 30*time.Second
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",
 			"GAPLESS_FROM": "latest", "GAPLESS_RETRY_BASE": "1s", "GAPLESS_RPS": "-1", "GAPLESS_DAILY_CALLS": "100000", "GAPLESS_LISTEN": "0.0.0.0:80",
-			"GAPLESS_UNTIL": "",
+			"GAPLESS_UNTIL": "", "GAPLESS_TIMEOUT": "1m",
 		}, nil, usual(func(o *options) {
 			o.db, o.urls = "v.db", []string{"http://x", "http://y", "http://z"}
 			o.header = http.Header{"A": {"b c"}, "D": {"e"}}
 			o.from, o.backoff.Base, o.rate, o.listen = &place{0, true}, time.Second, -1, "0.0.0.0:80"
-			o.dailyCalls = 100_000
+			o.dailyCalls, o.timeout = 100_000, time.Minute
 		})},
 		{"a flag beats its variable", map[string]string{"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://v"}, []string{"--db", "f.db", "--rpc", "http://f"},
 			usual(func(o *options) { o.db, o.urls = "f.db", []string{"http://f"} })},

@@ -74,7 +74,7 @@ func within(ctx context.Context, limit time.Duration, do func(context.Context) e
 func (s *service) summary() string {
 	if e := s.engine.Load(); e != nil {
 		missing := e.worker.Missing()
-		return progressLine(e.indexer.Status(), e.start, missing.Count, missing.NextAt, s.paced())
+		return progressLine(e.indexer.Status(), e.start, missing.Count, missing.NextAt, s.held())
 	}
 	return s.ready().Error() // that it waits for the node, and why
 }

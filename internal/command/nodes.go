@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/pflag"
 )
@@ -14,6 +15,7 @@ type nodeFlags struct {
 	rpc       []string
 	rpcHeader []string
 	rpcFile   string
+	timeout   time.Duration
 }
 
 const defaultNode = "http://127.0.0.1:8545"
@@ -22,16 +24,25 @@ func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.rpc, "rpc", nil, "")
 	flags.StringArrayVar(&f.rpcHeader, "rpc-header", nil, "")
 	flags.StringVar(&f.rpcFile, "rpc-file", "", "")
+	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "")
 }
 
 // isNodeFlag is a flag of those, or --db.
-func isNodeFlag(flag string) bool { return isDB(flag) || strings.HasPrefix(flag, "rpc") }
+func isNodeFlag(flag string) bool {
+	return isDB(flag) || strings.HasPrefix(flag, "rpc") || flag == "timeout"
+}
+
+const leastTimeout, mostTimeout = time.Second, 10 * time.Minute
 
 // into makes of the flags what a service needs.
 func (f *nodeFlags) into(o *options) (err error) {
 	if o.urls, err = f.urls(); err != nil {
 		return err
 	}
+	if f.timeout < leastTimeout || f.timeout > mostTimeout {
+		return usagef("--timeout is %s: use a duration from 1s to 10m, as 10s", f.timeout)
+	}
+	o.timeout = f.timeout
 	o.header, err = parseHeader(f.rpcHeader)
 	return err
 }

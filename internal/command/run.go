@@ -32,6 +32,7 @@ usage: gapless run [flags]
                         (http://127.0.0.1:8545)
   --rpc-header H        'Name: value' to send to the nodes; more than once
   --rpc-file FILE       nodes, one URL a line, # for comments; keeps keys out of the process list
+  --timeout DURATION    how long one request to a node may take (10s)
   --from WHERE          the first block of a new file: a number, latest, or -N for N before the
                         head (0)
   --until N|latest      store nothing above this block, and end when all up to it is there

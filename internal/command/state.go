@@ -25,7 +25,7 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 		st.Endpoints = append(st.Endpoints, rest.Endpoint{
 			Label: e.Label, Up: e.Up, Since: e.Since, Class: e.Class, Error: e.Error, WebSocket: e.WebSocket, Rate: e.Rate,
 			Batch: e.Batch, Receipts: e.Receipts, Leads: e.Leads, Head: e.Head, Behind: e.Behind, Lowest: e.Lowest,
-			PausedUntil: e.PausedUntil, DisputedAt: e.DisputedAt,
+			PausedUntil: e.PausedUntil, DisputedAt: e.DisputedAt, Awaited: (*rest.Awaited)(e.Awaited),
 		})
 	}
 	st.Calls = s.calls()

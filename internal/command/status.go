@@ -249,6 +249,9 @@ func learnt(e rest.Endpoint) (text string) {
 	if e.DisputedAt > 0 {
 		text += fmt.Sprintf(", disagrees at block %s", thousands(e.DisputedAt))
 	}
+	if e.Awaited != nil {
+		text += fmt.Sprintf(", %s", e.Awaited)
+	}
 	if left := time.Until(e.PausedUntil); left > 0 {
 		text += fmt.Sprintf(", asked to be left alone for %s", span(left))
 	}

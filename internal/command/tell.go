@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"gapless/indexer"
+	"gapless/internal/api/rest"
 	"gapless/internal/chain"
 	"gapless/internal/store"
 )
@@ -173,7 +174,7 @@ func (s *service) tellNow(e *engine, told indexer.Status) indexer.Status {
 	x, missing := e.indexer.Status(), e.worker.Missing()
 	switch {
 	case s.plain:
-		s.out.progress("%s", progressLine(x, e.start, missing.Count, missing.NextAt, s.paced()))
+		s.out.progress("%s", progressLine(x, e.start, missing.Count, missing.NextAt, s.held()))
 	case x.Next != told.Next && x.Lag() > 0:
 		s.log.Info("progress", "next_block", x.Next, "chain_head", x.ChainHead, "blocks_per_second", int(x.Rate+0.5),
 			"missing", missing.Count)
@@ -181,12 +182,25 @@ func (s *service) tellNow(e *engine, told indexer.Status) indexer.Status {
 	return x
 }
 
-// progressLine says how far it is, and what paces it, if anything does.
-func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time, paced string) string {
+// held says what all or some of it waits for; empty if for nothing.
+func (s *service) held() string {
+	if paced := s.paced(); paced != "" || s.node == nil {
+		return paced
+	}
+	for _, e := range s.node.State() {
+		if e.Awaited != nil {
+			return fmt.Sprintf("%s: %s", e.Label, rest.Awaited(*e.Awaited))
+		}
+	}
+	return ""
+}
+
+// progressLine says how far it is, and what holds it, if anything does.
+func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time, held string) string {
 	var parts []string
 	switch {
 	case !x.HasHead:
-		return strings.TrimSuffix("waiting for the node's head · "+paced, " · ")
+		return strings.TrimSuffix("waiting for the node's head · "+held, " · ")
 	case x.Next <= start:
 		parts = append(parts, "no block yet")
 	case x.Lag() > 0:
@@ -194,8 +208,8 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time,
 	default:
 		parts = append(parts, fmt.Sprintf("block %s, up to date", thousands(x.Next-1)))
 	}
-	if paced != "" {
-		parts = append(parts, paced)
+	if held != "" {
+		parts = append(parts, held)
 	}
 	gaps := none(missing) + " missing"
 	if !nextAt.IsZero() {

@@ -22,18 +22,19 @@ if blocks are still missing.
 
 usage: gapless verify [flags]
 
-  --db FILE        the file (gapless.db)
-  --from N         the first block to look at; with --from or --to, blocks only and not the file
-                   around them (the file's first)
-  --to N           the last block to look at (the file's last)
-  --repair         make blocks that are wrong missing and fetch them anew: through gapless run if it
-                   has the file, else from a node; what can't be had stays missing
-  --rpc URL        a node for that, as for gapless run (http://127.0.0.1:8545)
-  --rpc-header H   'Name: value' to send to it
-  --rpc-file FILE  nodes, one URL a line
-  --complete       keep with each block that all checks were made of it: far below the head, gapless
-                   run leaves the senders out
-  --json           print JSON
+  --db FILE           the file (gapless.db)
+  --from N            the first block to look at; with --from or --to, blocks only and not the file
+                      around them (the file's first)
+  --to N              the last block to look at (the file's last)
+  --repair            make blocks that are wrong missing and fetch them anew: through gapless run if it
+                      has the file, else from a node; what can't be had stays missing
+  --rpc URL           a node for that, as for gapless run (http://127.0.0.1:8545)
+  --rpc-header H      'Name: value' to send to it
+  --rpc-file FILE     nodes, one URL a line
+  --timeout DURATION  how long one request to it may take (10s)
+  --complete          keep with each block that all checks were made of it: far below the head, gapless
+                      run leaves the senders out
+  --json              print JSON
 `
 
 func (a *app) verifyCommand() *cobra.Command {

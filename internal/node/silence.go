@@ -103,13 +103,8 @@ func (s *silence) end(h *hedge) {
 
 // An Awaited is an answer that does not come.
 type Awaited struct {
-	For   string    `json:"for"`   // a block, or a method
-	Since time.Time `json:"since"` // when the request was sent, or when something of the answer last came
-}
-
-// String says what is waited for, and for how long.
-func (a Awaited) String() string {
-	return fmt.Sprintf("%s for %s", a.For, time.Since(a.Since).Round(time.Second))
+	For   string    // a block, or a method
+	Since time.Time // when the request was sent, or when something of the answer last came
 }
 
 // awaited gives the answer that has been silent for the longest; nil if none is

@@ -113,6 +113,18 @@ type Endpoint struct {
 	Lowest      uint64    `json:"lowest,omitempty"`             // what is below is pruned there
 	PausedUntil time.Time `json:"paused_until,omitzero"`        // as it asked for
 	DisputedAt  uint64    `json:"disagrees_at_block,omitempty"` // where it has another block than the one that leads
+	Awaited     *Awaited  `json:"awaited,omitempty"`            // the answer that it has not given for the longest; absent: none is late
+}
+
+// An Awaited is an answer of a node that does not come.
+type Awaited struct {
+	For   string    `json:"for"` // a block, or a method
+	Since time.Time `json:"since"`
+}
+
+// String says what is waited for, and since when.
+func (a Awaited) String() string {
+	return fmt.Sprintf("no answer for %s since %s UTC", a.For, a.Since.UTC().Format(time.TimeOnly))
 }
 
 // moment gives a time as all answers have it: in UTC, or zero.
