@@ -48,6 +48,9 @@ type spoils struct {
 	times  int     // how often each of them
 	rate   float64 // of all other answers
 	faults []fault // to choose from, each as often as the others
+
+	always map[uint64]bool // blocks that one fault spoils each time
+	fault  fault           // that one
 }
 
 // A fault is a way in which answers are spoiled: one item of an answer, or all
@@ -205,6 +208,10 @@ func (p *proxy) spoil(items []*item) (changed bool, whole *fault) {
 	seen := map[uint64]bool{}
 	for _, i := range items {
 		number, ok := i.block()
+		if ok && p.spoils.always[number] {
+			p.counts[p.spoils.fault.name]++
+			return false, &p.spoils.fault
+		}
 		if !ok || p.spoils.every == 0 || number%p.spoils.every != 0 || number == 0 || p.used[number] >= p.spoils.times {
 			continue
 		}

@@ -92,6 +92,19 @@ func hangFaults() []fault {
 	}}}
 }
 
+// drip sends a byte a second.
+func drip(w http.ResponseWriter, r *http.Request, body []byte) {
+	for i := range body {
+		_, _ = w.Write(body[i : i+1])
+		_ = http.NewResponseController(w).Flush()
+		select {
+		case <-time.After(time.Second):
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
 func status(code int, body string) func(http.ResponseWriter, *http.Request, []byte) {
 	return func(w http.ResponseWriter, _ *http.Request, _ []byte) {
 		w.WriteHeader(code)

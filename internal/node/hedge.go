@@ -13,8 +13,13 @@ import (
 )
 
 const (
-	// singlesAtOnce bounds the requests that one hedge makes beside its batch.
-	singlesAtOnce = 32
+	// singlesAtOnce bounds the requests that all hedges of an endpoint make beside
+	// their batches: a node that is slow because it is asked much is not to be
+	// asked much more.
+	singlesAtOnce = 16
+	// singlePatience is how long a single request gives nothing at least before
+	// its group is silent. With the least patience before it, that is silentAfter.
+	singlePatience = silentAfter - leastPatience
 	// evidenceEvery is how often a hedge that is over its time looks whether
 	// anything else was answered.
 	evidenceEvery = 250 * time.Millisecond
@@ -72,6 +77,7 @@ func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*
 	}
 	h.show()
 	within, stop := context.WithCancel(ctx)
+	defer h.leave()
 	defer h.workers.Wait()
 	defer stop()
 	h.whole = h.start(within, calls, 0, false)
@@ -80,8 +86,12 @@ func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*
 	if err := h.run(ctx, within); err != nil {
 		return h.unsettled(), err
 	}
-	if groups > 1 && e.silence.slowBatches(h.isSplit() && h.silent == 0 && !h.whole.done) {
-		e.shrink(len(calls), false) // each group was answered, only all together were not
+	slow := h.isSplit() && h.silent == 0 && !h.whole.done // each group was answered, only all together were not
+	if slow {
+		h.usual().saw(time.Since(h.asked()))
+	}
+	if groups > 1 && e.silence.slowBatches(slow) {
+		e.shrink(len(calls), false)
 	}
 	return nil, nil
 }
@@ -104,6 +114,13 @@ func (h *hedge) start(ctx context.Context, calls []*call, first int, urgent bool
 		}
 	})
 	return a
+}
+
+// leave gives back the places of single requests that nobody waits for any more.
+func (h *hedge) leave() {
+	for ; h.running > 0; h.running-- {
+		h.endpoint.silence.leave()
+	}
 }
 
 // run works until each group is settled or nothing more is to be expected.
@@ -141,6 +158,7 @@ func (h *hedge) took(a *attempt) {
 		return
 	case a != h.whole:
 		h.running--
+		h.endpoint.silence.leave()
 		if chain.ClassOf(a.err) == chain.RateLimited {
 			h.limited = a.err
 		}

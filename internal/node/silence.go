@@ -15,6 +15,7 @@ type silence struct {
 	answered time.Time           // when the latest request that was answered had been sent
 	blocks   map[uint64]struct{} // that were silent when they were last asked for
 	hedges   map[*hedge]struct{} // under way
+	singles  int                 // requests beside batches, under way
 	slow     int                 // batches in a row whose groups were answered singly before them
 }
 
@@ -84,6 +85,23 @@ func (s *silence) slowBatches(slow bool) bool {
 		s.slow = 0
 	}
 	return s.slow >= 2
+}
+
+// enter takes a place for a single request, if one is free.
+func (s *silence) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.singles >= singlesAtOnce {
+		return false
+	}
+	s.singles++
+	return true
+}
+
+func (s *silence) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.singles--
 }
 
 func (s *silence) begin(h *hedge) {

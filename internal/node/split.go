@@ -7,6 +7,9 @@ import (
 	"gapless/internal/chain"
 )
 
+// placeEvery is how often a hedge looks whether more single requests may be made.
+const placeEvery = 50 * time.Millisecond
+
 // step asks for groups singly and gives up those that are silent, if it is time
 // for that. It says when to look again.
 func (h *hedge) step(ctx context.Context) time.Time {
@@ -22,22 +25,30 @@ func (h *hedge) step(ctx context.Context) time.Time {
 		h.splitAt = now
 		h.calls[0].hushed()
 	}
+	again := now.Add(silentAfter - silent)
 	h.askSingly(ctx)
-	if !h.whole.done && silent < silentAfter {
-		return now.Add(silentAfter - silent)
+	if h.whole.done || silent >= silentAfter {
+		again = h.judge(ctx, now)
 	}
-	return h.judge(ctx, now)
+	if soon := now.Add(placeEvery); h.limited == nil && h.next < len(h.singles) && soon.Before(again) {
+		again = soon
+	}
+	return again
 }
 
 func (h *hedge) usual() *usual { return h.endpoint.silence.usualOf(h.calls[0]) }
 
 // askSingly asks for as many groups as may be under way.
 func (h *hedge) askSingly(ctx context.Context) {
-	for ; h.limited == nil && h.running < singlesAtOnce && h.next < len(h.singles); h.next++ {
-		if !h.settled[h.next] {
-			h.singles[h.next] = h.start(ctx, h.groupOf(h.next), h.next, false)
-			h.running++
+	for ; h.limited == nil && h.next < len(h.singles); h.next++ {
+		if h.settled[h.next] {
+			continue
 		}
+		if !h.endpoint.silence.enter() {
+			return
+		}
+		h.singles[h.next] = h.start(ctx, h.groupOf(h.next), h.next, false)
+		h.running++
 	}
 }
 
@@ -93,7 +104,11 @@ func (h *hedge) isSilent(group int, now time.Time) bool {
 		return false
 	}
 	silent, begun := a.meter.silence(now)
-	return a.done || silent >= silentAfter || !begun && silent >= h.usual().patience(h.endpoint.timeout)
+	enough := max(singlePatience, h.usual().patience(h.endpoint.timeout))
+	if begun {
+		enough = silentAfter
+	}
+	return a.done || silent >= min(enough, h.endpoint.timeout/2)
 }
 
 // giveUp fails a group.
