@@ -92,6 +92,22 @@ func TestDailyCallsUsedUp(t *testing.T) {
 	}
 }
 
+// A first sync does not wait for the day's end where the day has the calls.
+func TestFirstSyncWithinDailyCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		time.Sleep(14 * time.Hour)
+		slow := spec(616)
+		slow.Period = 600
+		c := devchain.Build(slow)
+		b := newBench(t, c)
+		b.url, b.daily = away, 5000
+		b.start()
+		after(time.Minute) // 50 calls a second are made elsewhere
+		b.runs()
+		b.equals(c)
+	})
+}
+
 // calls gives how many calls a fake has had.
 func calls(fake *nodetest.Node) (all int) {
 	fake.Do(func(n *nodetest.Node) {

@@ -41,10 +41,10 @@ usage: gapless run [flags]
   --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
   --rps N               calls a second to all nodes; -1 for no limit
                         (50, without limit on this machine)
-  --daily-calls N       calls to all nodes from 00:00 to 00:00 UTC: what new blocks need until then
-                        is set aside, the rest may be used at once; with none left, all waits for
-                        the next day. A start has the part of N that is left of its day, or less
-                        if the file shows that more was used (0: no limit)
+  --daily-calls N       calls to all nodes in a day of UTC; what new blocks need until its end is
+                        set aside, the rest may be used at once; with none left, all waits for the
+                        next day. A start has the part of N that is left of its day, or less if the
+                        file shows that more was used (0: no limit)
   --verify LEVEL        auto refuses blocks that are provably wrong; strict also those that can't
                         be proved right; warn stores them with a note; off proves nothing (auto,
                         which is warn for anvil, hardhat and ganache on this machine)

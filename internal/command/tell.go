@@ -244,14 +244,15 @@ func (s *service) mark(ctx context.Context) (mark, error) {
 	return mark{next, fileSize(s.store.Path()) + fileSize(s.store.Path()+"-wal"), time.Now()}, err
 }
 
-// tellEstimate says what is still to go, if that is a while.
+// tellEstimate says what is still to go, if that is a while. The pace so far says
+// nothing where calls wait for those of the day.
 func (s *service) tellEstimate(ctx context.Context, e *engine, begin mark) error {
 	now, err := s.mark(ctx)
 	if err != nil {
 		return err
 	}
 	lag, blocks := e.indexer.Status().Lag(), now.next-min(begin.next, now.next)
-	if blocks == 0 || lag == 0 {
+	if blocks == 0 || lag == 0 || s.paced() != "" {
 		return nil
 	}
 	perSecond := float64(blocks) / now.at.Sub(begin.at).Seconds()
