@@ -106,10 +106,12 @@ func (h *Handler) register(o Options, f *file, logs *logMethods) {
 		{"eth", h.heads},
 		{"eth", &feeMethods{file: f}},
 		{"eth", &stateMethods{o.Node}},
+		{"eth", sendMethods{}},
 		{"debug", &debugMethods{f}},
 		{"debug", &traceMethods{o.Node}},
 		{"net", &netMethods{f}},
 		{"web3", &web3Methods{f, o.Client}},
+		{"txpool", poolMethods{}},
 		{"gapless", &gaplessMethods{f}},
 	}
 	if o.Mine != nil {
