@@ -36,8 +36,10 @@ async function main() {
   print('getBlock missing', await provider.getBlock(10000))
   print('getTransaction missing', await provider.getTransaction(`0x${'00'.repeat(31)}01`))
 
+  await provider.on('pending', () => {}) // by a filter
   const socket = new WebSocketProvider(process.env.WS_URL)
   await socket.getNetwork()
+  await socket.on('pending', () => {})
   const number = new Promise((resolve) => socket.on('block', resolve))
   await socket.send('eth_chainId', []) // the subscription was sent before
   await new Promise((resolve) => setTimeout(resolve, 500))
