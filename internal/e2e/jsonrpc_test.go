@@ -308,7 +308,7 @@ func TestLibraries(t *testing.T) {
 			if diff := cmp.Diff(byNode, byReplay); diff != "" {
 				t.Errorf("(-geth +replay):\n%s", diff)
 			}
-			if lines := strings.Count(byNode, "\n"); lines != 22 {
+			if lines := strings.Count(byNode, "\n"); lines < 22 {
 				t.Errorf("%d lines of output:\n%s", lines, byNode)
 			}
 		})

@@ -41,10 +41,15 @@ async function main() {
   await socket.getNetwork()
   await socket.on('pending', () => {})
   const number = new Promise((resolve) => socket.on('block', resolve))
-  await socket.send('eth_chainId', []) // the subscription was sent before
+  const id = await socket.send('eth_subscribe', ['transactionReceipts']) // the other subscription was sent before
+  const receipts = new Promise((resolve) => socket.websocket.addEventListener('message', ({ data }) => {
+    const { params } = JSON.parse(data)
+    if (params?.subscription === id) resolve(params.result)
+  }))
   await new Promise((resolve) => setTimeout(resolve, 500))
   await fetch(process.env.HTTP_URL, { method: 'POST', headers: { 'content-type': 'application/json' }, body: process.env.GROW })
   print('newHeads', await number)
+  print('transactionReceipts', await receipts)
   process.exit(0)
 }
 
