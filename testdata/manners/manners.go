@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -123,7 +124,7 @@ func (q question) tell(result json.RawMessage, head uint64) string {
 	case strings.HasPrefix(q.method, "eth_new"):
 		return "a filter"
 	case json.Unmarshal(result, &fees) == nil && fees.OldestBlock != nil:
-		return fmt.Sprintf("%d blocks and %d base fees from %s on", len(fees.GasUsedRatio), len(fees.BaseFeePerGas), at(int64(*fees.OldestBlock), head))
+		return fmt.Sprintf("%d blocks and %d base fees from %s on: %s", len(fees.GasUsedRatio), len(fees.BaseFeePerGas), at(int64(*fees.OldestBlock), head), keys(result))
 	case json.Unmarshal(result, &several) == nil && len(several) > 0:
 		var blocks []string
 		for _, l := range several {
@@ -143,6 +144,15 @@ func (q question) tell(result json.RawMessage, head uint64) string {
 		return string(result)
 	}
 	return out.String()
+}
+
+// keys are those of an object.
+func keys(object json.RawMessage) string {
+	var values map[string]any
+	if err := json.Unmarshal(object, &values); err != nil {
+		return err.Error()
+	}
+	return strings.Join(slices.Sorted(maps.Keys(values)), " ")
 }
 
 // A quantity is a number as JSON-RPC has it.

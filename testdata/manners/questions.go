@@ -69,6 +69,7 @@ var questions = []question{
 	{"eth_getTransactionReceipt", `[` + unknown + `]`},
 
 	{"eth_feeHistory", `["0x2","{head}",[]]`},
+	{"eth_feeHistory", `["0x2","{head}",[50]]`},
 	{"eth_feeHistory", `["0x0","{head}",[]]`},
 	{"eth_feeHistory", `["0x1","{head+1}",[]]`},
 	{"eth_feeHistory", `["0x3","{head+1}",[]]`},

@@ -14,7 +14,7 @@ import (
 // A feeHistory is the answer of eth_feeHistory.
 type feeHistory struct {
 	Oldest      hexutil.Uint64    `json:"oldestBlock"`
-	Reward      [][]*hexutil.U256 `json:"reward,omitempty"`
+	Reward      [][]*hexutil.U256 `json:"reward,omitzero"`
 	BaseFee     []*hexutil.U256   `json:"baseFeePerGas,omitempty"`
 	GasUsed     []float64         `json:"gasUsedRatio"`
 	BlobBaseFee []*hexutil.U256   `json:"baseFeePerBlobGas,omitempty"`
@@ -84,10 +84,10 @@ func (h *feeHistory) collect(ctx context.Context, f *file, count uint64, last rp
 					return err
 				}
 			}
-			if done = next > end; done {
-				return h.addNext(v, end)
+			if done = next > end; !done {
+				return nil
 			}
-			return nil
+			return h.finish(v, end)
 		})
 		if err != nil {
 			return err
@@ -187,6 +187,25 @@ func ratio(used, limit uint64) float64 {
 		return 0 // not a number would be no JSON
 	}
 	return float64(used) / float64(limit)
+}
+
+// finish adds what follows from the last block, and gives the history the fields
+// that the client's have.
+func (h *feeHistory) finish(v *view, last uint64) error {
+	if err := h.addNext(v, last); err != nil {
+		return err
+	}
+	m, err := v.manner()
+	if err != nil {
+		return err
+	}
+	if m.noBlobFees {
+		h.BlobBaseFee, h.BlobGasUsed = nil, nil
+	}
+	if m.emptyReward && h.Reward == nil {
+		h.Reward = [][]*hexutil.U256{}
+	}
+	return nil
 }
 
 // addNext adds the fees of the block after the last.

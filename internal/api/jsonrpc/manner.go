@@ -32,9 +32,11 @@ type manner struct {
 	uncleOfUnknown error                           // an uncle of an unknown hash; nil: null
 	uncleCount     func() (answer, error)          // of a block that is not there; nil: null
 
-	feeCount   func(count uint64) (uint64, error) // of the blocks in a fee history; nil: as asked
-	feesPast   func(last, head uint64) error      // a fee history that ends past the head; nil: it ends with it
-	feesLatest bool                               // in a fee history, pending is latest
+	feeCount    func(count uint64) (uint64, error) // of the blocks in a fee history; nil: as asked
+	feesPast    func(last, head uint64) error      // a fee history that ends past the head; nil: it ends with it
+	feesLatest  bool                               // in a fee history, pending is latest
+	noBlobFees  bool                               // a fee history has none
+	emptyReward bool                               // a fee history without percentiles has a list of no rewards
 
 	coinbase *common.Address // nil: there is no such method
 }
@@ -51,20 +53,20 @@ var manners = []manner{{
 	logs:   anvilLogs, unknownLogs: errUnknownBlock, pendingLogs: true, newFilter: anvilFilter, noFilter: errNoFilter,
 	transactionsOf: anvilOutOfRange, uncleOf: anvilOutOfRange, uncleOfUnknown: errNoResource,
 	uncleCount: func() (answer, error) { return nil, errNoResource },
-	feeCount:   atLeastOne, feesLatest: true,
+	feeCount:   atLeastOne, feesLatest: true, emptyReward: true,
 	coinbase: new(common.Address),
 }, {
 	client: "HardhatNetwork/",
 	logs:   hardhatLogs, unknownLogs: errNoSuchHash, pendingLogs: true,
 	pendingReceipts: answer(`[]`),
-	feeCount:        hardhatFeeCount, feesPast: hardhatFees,
+	feeCount:        hardhatFeeCount, feesPast: hardhatFees, noBlobFees: true,
 	coinbase: &hardhatCoinbase,
 }, {
 	client: "Ganache/",
 	logs:   ganacheLogs, pendingLogs: true, noFilter: ganacheError("filter not found"),
 	pendingIsLatest: true,
 	uncleCount:      func() (answer, error) { return answer(`"0x0"`), nil },
-	feeCount:        atLeastOne, feesPast: ganacheFees, feesLatest: true,
+	feeCount:        atLeastOne, feesPast: ganacheFees, feesLatest: true, noBlobFees: true,
 	coinbase: new(common.Address),
 }, {
 	logs: gethLogs, unknownLogs: errUnknownBlock, newFilter: gethFilter, noFilter: errNoFilter,
