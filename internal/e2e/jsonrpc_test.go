@@ -263,6 +263,8 @@ func TestReplayEqualsDevelopmentNodes(t *testing.T) {
 			}
 			c := comparison{t: t, node: n, url: replay(t, index(t, n))}
 			c.blocks(1)
+			c.same("eth_gasPrice")
+			c.same("eth_maxPriorityFeePerGas")
 			t.Logf("%d answers, %d different", c.asked, c.different)
 		})
 	}

@@ -38,8 +38,15 @@ type manner struct {
 	noBlobFees  bool                               // a fee history has none
 	emptyReward bool                               // a fee history without percentiles has a list of no rewards
 
+	// What is suggested to pay by default, in wei.
+	tip      uint64 // 0: what follows from what was paid, and a gas price of that on top of the latest base fee; else on top of the next
+	gasPrice uint64 // whatever the tip; 0: what follows from it
+
 	coinbase *common.Address // nil: there is no such method
 }
+
+// gwei is 10^9 wei.
+const gwei = 1_000_000_000
 
 // A logRange is a range of logs as it was asked for, and as it is.
 type logRange struct {
@@ -53,20 +60,20 @@ var manners = []manner{{
 	logs:   anvilLogs, unknownLogs: errUnknownBlock, pendingLogs: true, newFilter: anvilFilter, noFilter: errNoFilter,
 	transactionsOf: anvilOutOfRange, uncleOf: anvilOutOfRange, uncleOfUnknown: errNoResource,
 	uncleCount: func() (answer, error) { return nil, errNoResource },
-	feeCount:   atLeastOne, feesLatest: true, emptyReward: true,
+	feeCount:   atLeastOne, feesLatest: true, emptyReward: true, tip: gwei,
 	coinbase: new(common.Address),
 }, {
 	client: "HardhatNetwork/",
 	logs:   hardhatLogs, unknownLogs: errNoSuchHash, pendingLogs: true,
 	pendingReceipts: answer(`[]`),
-	feeCount:        hardhatFeeCount, feesPast: hardhatFees, noBlobFees: true,
+	feeCount:        hardhatFeeCount, feesPast: hardhatFees, noBlobFees: true, tip: gwei,
 	coinbase: &hardhatCoinbase,
 }, {
 	client: "Ganache/",
 	logs:   ganacheLogs, pendingLogs: true, noFilter: ganacheError("filter not found"),
 	pendingIsLatest: true,
 	uncleCount:      func() (answer, error) { return answer(`"0x0"`), nil },
-	feeCount:        atLeastOne, feesPast: ganacheFees, feesLatest: true, noBlobFees: true,
+	feeCount:        atLeastOne, feesPast: ganacheFees, feesLatest: true, noBlobFees: true, tip: gwei, gasPrice: 2 * gwei,
 	coinbase: new(common.Address),
 }, {
 	logs: gethLogs, unknownLogs: errUnknownBlock, newFilter: gethFilter, noFilter: errNoFilter,

@@ -2,9 +2,12 @@ package jsonrpc_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/big"
 	"os"
 	"testing"
 
+	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/testdata/manners"
@@ -74,5 +77,26 @@ func TestMannersWithGaps(t *testing.T) {
 			}
 		}
 		f.fails(4444, "", "eth_getLogs", `[{"fromBlock":"0x1","toBlock":"0x44e"}]`)
+	}
+}
+
+// Development nodes suggest what they are set to, by default.
+func TestSuggestionsOfDevelopmentNodes(t *testing.T) {
+	t.Parallel()
+	for client, price := range map[string]string{"anvil/": "", "HardhatNetwork/": "", "Ganache/": `"0x77359400"`} {
+		c := *recording()
+		c.Client = client
+		f := newFixture(t, &c, 1100)
+		f.commit(1110)
+		f.wants(json.RawMessage(`"0x3b9aca00"`), "eth_maxPriorityFeePerGas", `[]`)
+		if price == "" { // on top of the base fee that comes next
+			var fees struct{ BaseFeePerGas []*hexutil.Big }
+			if err := json.Unmarshal(f.call("eth_feeHistory", `["0x1","latest",[]]`).Result, &fees); err != nil {
+				t.Fatal(err)
+			}
+			next := fees.BaseFeePerGas[1].ToInt()
+			price = fmt.Sprintf(`"%#x"`, next.Add(next, big.NewInt(1_000_000_000)))
+		}
+		f.wants(json.RawMessage(price), "eth_gasPrice", `[]`)
 	}
 }
