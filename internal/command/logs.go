@@ -6,9 +6,9 @@ import (
 	"gapless/internal/api"
 )
 
-// mostLogsAway is how many logs an answer has for clients that are not on this
+// defaultMaxLogs is how many logs an answer has for clients that are not on this
 // machine, unless --max-logs says otherwise; nodes have the same limit.
-const mostLogsAway = 20_000
+const defaultMaxLogs = 20_000
 
 // maxLogs reads --max-logs for a server that listens at an address: 0 is no limit.
 func maxLogs(text, listen string) (int, error) {
@@ -16,7 +16,7 @@ func maxLogs(text, listen string) (int, error) {
 		if listen == "" || api.Local(listen) {
 			return 0, nil
 		}
-		return mostLogsAway, nil
+		return defaultMaxLogs, nil
 	}
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil {

@@ -79,7 +79,7 @@ func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
 	f := &file{reader: o.Reader, head: o.Head}
 	h := &Handler{server: rpc.NewServer(), feed: newFeed(f, o.Changed), ending: ctx, end: end, open: make(map[string]net.Conn)}
-	logs := &logMethods{file: f, most: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
+	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
 	h.heads = &subscriptionMethods{feed: h.feed, hang: h.hang, ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)

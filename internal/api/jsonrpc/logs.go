@@ -15,7 +15,7 @@ const (
 // logMethods are those of namespace eth that look for logs.
 type logMethods struct {
 	file    *file
-	most    int           // logs in an answer; 0: no limit
+	max     int           // logs in an answer; 0: no limit
 	queries chan struct{} // has an entry for each chunk that is searched
 }
 
@@ -27,7 +27,7 @@ func (m *logMethods) GetLogs(ctx context.Context, c Criteria) (answer, error) {
 		return nil, err
 	}
 	var parts *stream
-	if m.most == 0 {
+	if m.max == 0 {
 		parts = streamOf(ctx)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)

@@ -12,8 +12,8 @@ import (
 	"gapless/internal/store"
 )
 
-// mostHashes is how many transactions a subscription may name, as with geth.
-const mostHashes = 200
+// maxHashes is how many transactions a subscription may name, as with geth.
+const maxHashes = 200
 
 // ReceiptsOf says of which transactions the receipts are wanted; of none: of all.
 type ReceiptsOf struct {
@@ -25,7 +25,7 @@ type ReceiptsOf struct {
 func (m *subscriptionMethods) TransactionReceipts(ctx context.Context, of *ReceiptsOf) (*rpc.Subscription, error) {
 	wanted := make(map[common.Hash]bool)
 	if of != nil {
-		if len(of.Hashes) > mostHashes {
+		if len(of.Hashes) > maxHashes {
 			return nil, serverf("exceed max number of transaction hashes allowed per transactionReceipts subscription")
 		}
 		for _, hash := range of.Hashes {

@@ -128,7 +128,7 @@ func (s *search) step(ctx context.Context, v *view, size uint64) error {
 
 func (s *search) add(l *store.FoundLog) error {
 	s.count++
-	if most := s.methods.most; most > 0 && s.count > most || s.parts == nil && len(s.out) > mostLogBytes {
+	if limit := s.methods.max; limit > 0 && s.count > limit || s.parts == nil && len(s.out) > mostLogBytes {
 		return s.tooMany(l.At.Block.Number)
 	}
 	if s.count > 1 {
@@ -156,8 +156,8 @@ func (s *search) send() error {
 // tooMany says how far the answer would have gone, as far as whole blocks.
 func (s *search) tooMany(at uint64) error {
 	e := &Error{Code: codeLimit, Message: fmt.Sprintf("query returns more than %d MB; ask for fewer blocks", mostLogBytes/1_000_000)}
-	if most := s.methods.most; most > 0 {
-		e.Message = fmt.Sprintf("query returns more than %d results or %d MB; ask for fewer blocks", most, mostLogBytes/1_000_000)
+	if limit := s.methods.max; limit > 0 {
+		e.Message = fmt.Sprintf("query returns more than %d results or %d MB; ask for fewer blocks", limit, mostLogBytes/1_000_000)
 	}
 	if at > s.first {
 		e.Data = map[string]hexutil.Uint64{"from": hexutil.Uint64(s.first), "to": hexutil.Uint64(at - 1)}

@@ -2,9 +2,8 @@ package jsonrpc
 
 import "encoding/json"
 
-// sendMethods are those of namespace eth that send a transaction. They are not
-// passed on to a node either: what comes from here may be asked again, and
-// somebody who may read this may not write there.
+// sendMethods are those of namespace eth that send a transaction. No node gets
+// them either: who may read here need not be allowed to write there.
 type sendMethods struct{}
 
 // SendRawTransaction is refused.
