@@ -25,12 +25,15 @@ type guard struct {
 }
 
 func newGuard(mux *http.ServeMux, shown *pages.Handler, listen string, names []string) *guard {
-	name := hostname(listen)
 	return &guard{
-		mux: mux, pages: shown, names: append([]string{name}, names...), local: loopback(name),
+		mux: mux, pages: shown, names: append([]string{hostname(listen)}, names...), local: Local(listen),
 		cross: http.NewCrossOriginProtection(), room: make(chan struct{}, mostRequests),
 	}
 }
+
+// Local reports whether only this machine reaches a server that listens at an
+// address, as --listen has it.
+func Local(listen string) bool { return loopback(hostname(listen)) }
 
 func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")

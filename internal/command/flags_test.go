@@ -40,14 +40,14 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--daily-calls", "5000", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB", "--timeout", "30s",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB", "--timeout", "30s", "--max-logs", "500",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
 			o.dailyCalls = 5000
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
-			o.minFree, o.timeout = 2_000_000_000, 30*time.Second
+			o.minFree, o.timeout, o.maxLogs = 2_000_000_000, 30*time.Second, 500
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",
@@ -57,7 +57,7 @@ func TestRunFlags(t *testing.T) {
 			o.db, o.urls = "v.db", []string{"http://x", "http://y", "http://z"}
 			o.header = http.Header{"A": {"b c"}, "D": {"e"}}
 			o.from, o.backoff.Base, o.rate, o.listen = &place{0, true}, time.Second, -1, "0.0.0.0:80"
-			o.dailyCalls, o.timeout = 100_000, time.Minute
+			o.dailyCalls, o.timeout, o.maxLogs = 100_000, time.Minute, 20_000 // others reach it
 		})},
 		{"a flag beats its variable", map[string]string{"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://v"}, []string{"--db", "f.db", "--rpc", "http://f"},
 			usual(func(o *options) { o.db, o.urls = "f.db", []string{"http://f"} })},
@@ -98,6 +98,16 @@ func TestBadVariable(t *testing.T) {
 	code, _, stderr := gapless(t, "run", "--listen", "off")
 	if want := "gapless: GAPLESS_RETRY_BASE: time: invalid duration \"soon\"\n"; code != exitUsage || stderr != want {
 		t.Errorf("exit %d, %q instead of %q", code, stderr, want)
+	}
+}
+
+// A number of logs that is none is told of, with either command.
+func TestBadMaxLogs(t *testing.T) {
+	for _, args := range [][]string{{"run", "--listen", "off"}, {"replay", writeFile(t, 5), "--listen", "127.0.0.1:0"}} {
+		code, _, stderr := gapless(t, append(args, "--max-logs", "-1")...)
+		if want := "gapless: --max-logs is \"-1\": use a number of logs, or 0 for no limit\n"; code != exitUsage || stderr != want {
+			t.Errorf("%s: exit %d, %q instead of %q", args[0], code, stderr, want)
+		}
 	}
 }
 

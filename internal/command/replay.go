@@ -34,6 +34,8 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
   --listen ADDR     where to answer (127.0.0.1:8545); 127.0.0.1:0 takes a free port
   --host NAME       by what name else it is reached, for example through a reverse proxy; more than
                     once
+  --max-logs N      logs that an answer of eth_getLogs may have; 0 for no limit
+                    (no limit on this machine, else 20000)
   --pace WHEN       let the head grow block by block: one each DURATION, as 1s, or with manual one
                     for each call of evm_mine
   --start N         with --pace: the head at first (the file's first block)
@@ -42,9 +44,9 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
 
 // replayFlags are the flags of replay as they were given.
 type replayFlags struct {
-	listen, pace, start string
-	hosts               []string
-	allowGaps           bool
+	listen, maxLogs, pace, start string
+	hosts                        []string
+	allowGaps                    bool
 }
 
 const defaultReplay = "127.0.0.1:8545"
@@ -66,6 +68,7 @@ func (a *app) replayCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&f.listen, "listen", defaultReplay, "")
 	c.Flags().StringArrayVar(&f.hosts, "host", nil, "")
+	c.Flags().StringVar(&f.maxLogs, "max-logs", "", "")
 	c.Flags().StringVar(&f.pace, "pace", "", "")
 	c.Flags().StringVar(&f.start, "start", "", "")
 	c.Flags().BoolVar(&f.allowGaps, "allow-gaps", false, "")
@@ -113,6 +116,10 @@ func (r *replay) serve(ctx context.Context, file *store.Reader, address string) 
 	if err != nil {
 		return err
 	}
+	o := p.options(file)
+	if o.MaxLogs, err = maxLogs(r.maxLogs, address); err != nil {
+		return err
+	}
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is taken, perhaps by a node; --listen 127.0.0.1:0 takes a free port", address)
@@ -120,7 +127,7 @@ func (r *replay) serve(ctx context.Context, file *store.Reader, address string) 
 	if err != nil {
 		return fmt.Errorf("%w\nchoose another address with --listen", err)
 	}
-	calls := jsonrpc.New(p.options(file))
+	calls := jsonrpc.New(o)
 	s := &page{server: api.NewCallServer(calls, address, r.hosts...), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { s.ended <- s.server.Serve(listener) }()
 

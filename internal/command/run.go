@@ -59,6 +59,8 @@ usage: gapless run [flags]
                         (127.0.0.1:8600)
   --host NAME           by what name else HTTP is reached, for example through a reverse proxy;
                         more than once
+  --max-logs N          logs that an answer of eth_getLogs may have; 0 for no limit
+                        (no limit on this machine, else 20000)
   --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
                         the node, only reads of a closed list; and have balances, code and what
                         tokens call themselves on the pages
@@ -90,6 +92,7 @@ type runFlags struct {
 	walLimit      string
 	listen        string
 	hosts         []string
+	maxLogs       string
 	proxy         bool
 	abis          []string
 	labels        string
@@ -114,6 +117,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringArrayVar(&f.hosts, "host", nil, "")
+	flags.StringVar(&f.maxLogs, "max-logs", "", "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
 	flags.StringArrayVar(&f.abis, "abi", nil, "")
 	flags.StringVar(&f.labels, "labels", "", "")
@@ -168,6 +172,9 @@ func (f *runFlags) options() (o options, err error) {
 		return o, err
 	}
 	if o.listen, err = parseListen(f.listen); err != nil {
+		return o, err
+	}
+	if o.maxLogs, err = maxLogs(f.maxLogs, o.listen); err != nil {
 		return o, err
 	}
 	return o, f.check()

@@ -40,6 +40,7 @@ type options struct {
 	backoff       gapfill.Backoff
 	listen        string   // host:port; empty for no HTTP
 	hosts         []string // names by which HTTP is reached, beside that
+	maxLogs       int      // in an answer of eth_getLogs; 0: no limit
 	proxy         bool     // pass calls that need the state to the node
 	onReset       string   // rotate or stop; empty for what suits the nodes
 	minFree       int64    // bytes that stay free on the disk

@@ -263,6 +263,8 @@ func TestReplayEqualsDevelopmentNodes(t *testing.T) {
 			}
 			c := comparison{t: t, node: n, url: replay(t, index(t, n))}
 			c.blocks(1)
+			c.same("eth_gasPrice")
+			c.same("eth_maxPriorityFeePerGas")
 			t.Logf("%d answers, %d different", c.asked, c.different)
 		})
 	}
@@ -308,7 +310,7 @@ func TestLibraries(t *testing.T) {
 			if diff := cmp.Diff(byNode, byReplay); diff != "" {
 				t.Errorf("(-geth +replay):\n%s", diff)
 			}
-			if lines := strings.Count(byNode, "\n"); lines != 22 {
+			if lines := strings.Count(byNode, "\n"); lines < 22 {
 				t.Errorf("%d lines of output:\n%s", lines, byNode)
 			}
 		})

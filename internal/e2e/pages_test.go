@@ -22,7 +22,7 @@ import (
 	"gapless/testdata"
 )
 
-var update = flag.Bool("update", false, "make the pictures in testdata/pages anew")
+var update = flag.Bool("update", false, "make the pictures in testdata/pages and the tables in testdata/manners anew")
 
 // loginPage gives where the program serves its pages, and the path that logs in.
 func (g *gapless) loginPage() (base, login string) {

@@ -14,20 +14,25 @@ import (
 	"gapless/testdata"
 )
 
-// The tests that README shows work when they are pasted.
+// The tests that README shows work when they are pasted, on any chain that has a
+// log: a short one, and one that does not begin with block 0.
 func TestReadmeFixtures(t *testing.T) {
 	server := httptest.NewServer(nodetest.New(testdata.Recording()))
 	defer server.Close()
-	g := run(t, server.URL, "--until", "200")
-	if code := g.wait(); code != 0 {
-		t.Fatalf("exit code %d", code)
+	var files []string
+	for _, part := range [][]string{{"--until", "60"}, {"--from", "1100", "--until", "1110"}} {
+		g := run(t, server.URL, part...)
+		if code := g.wait(); code != 0 {
+			t.Fatalf("exit code %d", code)
+		}
+		files = append(files, g.db)
 	}
 	for _, tt := range []struct {
 		language, file string
 		prepare        [][]string
 		test           []string
 	}{
-		{"go", "chain_test.go", [][]string{{"go", "mod", "init", "example.org/chain"}, {"go", "mod", "tidy"}}, []string{"go", "test", "./..."}},
+		{"go", "chain_test.go", [][]string{{"go", "mod", "init", "example.org/chain"}, {"go", "mod", "tidy"}}, []string{"go", "test", "-count=1", "./..."}},
 		{"ts", "chain.test.ts", [][]string{{"npm", "init", "-y"}, {"npm", "install", "viem@2.57.20", "tsx@4.23.15"}},
 			[]string{"npx", "tsx", "--test", "chain.test.ts"}},
 	} {
@@ -36,7 +41,11 @@ func TestReadmeFixtures(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(dir, tt.file), readmeBlock(t, tt.language), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			for _, command := range append(tt.prepare, append([]string{binary, "replay", g.db, "--listen", "127.0.0.1:0", "--"}, tt.test...)) {
+			commands := tt.prepare
+			for _, db := range files {
+				commands = append(commands, append([]string{binary, "replay", db, "--listen", "127.0.0.1:0", "--"}, tt.test...))
+			}
+			for _, command := range commands {
 				cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
 				cmd.Dir = dir
 				if said, err := cmd.CombinedOutput(); err != nil {

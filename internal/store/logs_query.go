@@ -16,6 +16,7 @@ import (
 // A LogQuery selects logs as eth_getLogs does.
 type LogQuery struct {
 	First, Last uint64 // block numbers
+	FirstLog    uint64 // index in block First: to go on where something ended
 	Addresses   []common.Address
 	Topics      [][]common.Hash // by position, at most 4; an empty list is any topic
 }
@@ -104,7 +105,7 @@ func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 	fmt.Fprintf(&s, "SELECT %s FROM logs AS l %s", foundColumns, q.index(indexed))
 	fmt.Fprintf(&s, ` CROSS JOIN transactions AS t ON t.id = (l.id >> %d << %[1]d | l.transaction_index)
 		CROSS JOIN blocks AS b ON b.number = l.id >> %[1]d WHERE l.id BETWEEN ? AND ?`, positionBits)
-	args = append(args, firstID(q.First), lastID(min(q.Last, mostNumber)))
+	args = append(args, firstID(q.First)+int64(q.FirstLog), lastID(min(q.Last, mostNumber)))
 	if len(q.Addresses) > 0 {
 		among(&s, "l.address", len(q.Addresses))
 		for i := range q.Addresses {

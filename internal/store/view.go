@@ -54,6 +54,16 @@ func (v *View) Start() (start uint64, err error) {
 	return start, err
 }
 
+// Client is what the node that the file was first indexed from calls itself, as
+// web3_clientVersion has it.
+func (v *View) Client() (client string, err error) {
+	err = v.get(`SELECT client FROM chain`, nil, &client)
+	if errors.Is(err, ErrNotFound) {
+		err = ErrNoChain
+	}
+	return client, err
+}
+
 // Bounds are the lowest block number that is indexed and one past the highest.
 func (v *View) Bounds() (start, next uint64, err error) {
 	err = v.get(boundsQuery, nil, integer{&start}, integer{&next})

@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/ethereum/go-ethereum/common"
-	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"gapless/internal/chain"
@@ -91,53 +90,28 @@ func (v *view) header(at rpc.BlockNumberOrHash) (answer, error) {
 }
 
 // GetBlockReceipts gives the receipts of a block's transactions.
-func (m *blockMethods) GetBlockReceipts(ctx context.Context, at rpc.BlockNumberOrHash) (answer, error) {
-	if n, ok := at.Number(); ok && n == rpc.PendingBlockNumber {
-		return nil, serverf("pending receipts is not available")
+func (m *blockMethods) GetBlockReceipts(ctx context.Context, at rpc.BlockNumberOrHash) (result answer, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		if empty, err := v.pendingIsEmpty(at); err != nil || !empty {
+			result, err = v.receipts(at)
+			return err
+		}
+		manner, err := v.manner()
+		if err == nil {
+			result = manner.pendingReceipts
+		}
+		return err
+	})
+	return result, err
+}
+
+func (v *view) receipts(at rpc.BlockNumberOrHash) (answer, error) {
+	b, err := v.load(at, store.PartReceipts)
+	if err != nil || b == nil {
+		return nil, err
 	}
-	return m.file.block(ctx, at, store.PartReceipts, func(b *chain.Block) (answer, error) {
-		for i := range b.Transactions {
-			b.Transactions[i].Receipt.FillBloom()
-		}
-		return b.AppendReceipts(make([]byte, 0, 2+2000*len(b.Transactions))), nil
-	})
-}
-
-// GetBlockTransactionCountByNumber counts a block's transactions.
-func (m *blockMethods) GetBlockTransactionCountByNumber(ctx context.Context, number rpc.BlockNumber) (answer, error) {
-	return m.file.counts(ctx, byNumber(number), func(c store.Counts) uint64 { return c.Transactions })
-}
-
-// GetBlockTransactionCountByHash counts a block's transactions.
-func (m *blockMethods) GetBlockTransactionCountByHash(ctx context.Context, hash common.Hash) (answer, error) {
-	return m.file.counts(ctx, byHash(hash), func(c store.Counts) uint64 { return c.Transactions })
-}
-
-// GetUncleCountByBlockNumber counts a block's uncles.
-func (m *blockMethods) GetUncleCountByBlockNumber(ctx context.Context, number rpc.BlockNumber) (answer, error) {
-	return m.file.counts(ctx, byNumber(number), func(c store.Counts) uint64 { return c.Uncles })
-}
-
-// GetUncleCountByBlockHash counts a block's uncles.
-func (m *blockMethods) GetUncleCountByBlockHash(ctx context.Context, hash common.Hash) (answer, error) {
-	return m.file.counts(ctx, byHash(hash), func(c store.Counts) uint64 { return c.Uncles })
-}
-
-// GetUncleByBlockNumberAndIndex gives the header of a block's uncle.
-func (m *blockMethods) GetUncleByBlockNumberAndIndex(ctx context.Context, number rpc.BlockNumber, index hexutil.Uint) (answer, error) {
-	return m.uncle(ctx, byNumber(number), uint64(index))
-}
-
-// GetUncleByBlockHashAndIndex gives the header of a block's uncle.
-func (m *blockMethods) GetUncleByBlockHashAndIndex(ctx context.Context, hash common.Hash, index hexutil.Uint) (answer, error) {
-	return m.uncle(ctx, byHash(hash), uint64(index))
-}
-
-func (m *blockMethods) uncle(ctx context.Context, at rpc.BlockNumberOrHash, index uint64) (answer, error) {
-	return m.file.block(ctx, at, store.PartAll, func(b *chain.Block) (answer, error) {
-		if index >= uint64(len(b.Uncles)) {
-			return nil, nil
-		}
-		return b.AppendUncle(nil, int(index)), nil
-	})
+	for i := range b.Transactions {
+		b.Transactions[i].Receipt.FillBloom()
+	}
+	return b.AppendReceipts(make([]byte, 0, 2+2000*len(b.Transactions))), nil
 }

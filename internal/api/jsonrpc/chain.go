@@ -2,10 +2,9 @@ package jsonrpc
 
 import (
 	"context"
-	"fmt"
 	"math"
-	"strconv"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/common/hexutil"
 	"github.com/ethereum/go-ethereum/rpc"
 )
@@ -24,6 +23,22 @@ func (m *chainMethods) ChainId(ctx context.Context) (hexutil.Uint64, error) {
 
 // Accounts are none: an index holds no keys.
 func (m *chainMethods) Accounts() []string { return []string{} }
+
+// Coinbase is the account that the client pays for its blocks, where it says so.
+// Of those clients it is the default, which the file does not tell otherwise.
+func (m *chainMethods) Coinbase(ctx context.Context) (result *common.Address, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		manner, err := v.manner()
+		if err == nil && manner.coinbase == nil {
+			err = &Error{Code: codeNoMethod, Message: "the method eth_coinbase does not exist/is not available"}
+		}
+		if err == nil {
+			result = manner.coinbase
+		}
+		return err
+	})
+	return result, err
+}
 
 // syncing is what Syncing answers while the index is behind.
 type syncing struct {
@@ -62,28 +77,6 @@ func (m *chainMethods) Syncing(ctx context.Context) (any, error) {
 		return false, err
 	}
 	return s, nil
-}
-
-// netMethods are those of namespace net.
-type netMethods struct{ file *file }
-
-// Version is the network's id, for which the chain's stands.
-func (m *netMethods) Version(ctx context.Context) (string, error) {
-	id, err := m.file.reader.Identity(ctx)
-	return strconv.FormatUint(id.ChainID, 10), err
-}
-
-// web3Methods are those of namespace web3.
-type web3Methods struct {
-	file   *file
-	client string
-}
-
-// ClientVersion names the node whose answers these are, for those who go by it,
-// and this program.
-func (m *web3Methods) ClientVersion(ctx context.Context) (string, error) {
-	id, err := m.file.reader.Identity(ctx)
-	return fmt.Sprintf("%s (by %s)", id.Client, m.client), err
 }
 
 // gaplessMethods are those of namespace gapless.

@@ -110,33 +110,44 @@ func bound(at *rpc.BlockNumber) rpc.BlockNumber {
 	return *at
 }
 
-// resolve gives the query for logs that are stored.
+// resolve gives the query for logs that are stored; its range is empty, the first
+// block above the last, if there are none to look for.
 func (c *Criteria) resolve(v *view) (*store.LogQuery, error) {
+	m, err := v.manner()
+	if err != nil {
+		return nil, err
+	}
 	q := &store.LogQuery{Addresses: c.Addresses, Topics: c.Topics}
-	if c.BlockHash != nil {
-		number, may, err := v.find(byHash(*c.BlockHash))
-		if err == nil && !may {
-			err = errUnknownBlock
+	if c.BlockHash == nil {
+		return q, c.resolveRange(v, m, q)
+	}
+	number, may, err := v.find(byHash(*c.BlockHash))
+	q.First, q.Last = number, number
+	if err == nil && !may {
+		q.First, q.Last, err = 1, 0, m.unknownLogs
+	}
+	return q, err
+}
+
+// ends are those of the range, as numbers or tags.
+func (c *Criteria) ends(m *manner) (r logRange, err error) {
+	r = logRange{from: bound(c.FromBlock), to: bound(c.ToBlock)}
+	for _, at := range []*rpc.BlockNumber{&r.from, &r.to} {
+		switch {
+		case *at != rpc.PendingBlockNumber:
+		case m.pendingLogs:
+			*at = rpc.LatestBlockNumber
+		default:
+			return r, errPendingLogs
 		}
-		q.First, q.Last = number, number
-		return q, err
 	}
-	from, to := bound(c.FromBlock), bound(c.ToBlock)
-	switch {
-	case from == rpc.PendingBlockNumber || to == rpc.PendingBlockNumber:
-		return nil, errPendingLogs
-	case from >= 0 && to >= 0 && from > to:
-		return nil, errRange
-	}
-	return q, c.resolveRange(v, q, from, to)
+	return r, nil
 }
 
 // resolveRange looks the ends of the range up.
-func (c *Criteria) resolveRange(v *view, q *store.LogQuery, from, to rpc.BlockNumber) (err error) {
-	if q.First, err = v.number(from); err != nil {
-		return err
-	}
-	if q.Last, err = v.number(to); err != nil {
+func (c *Criteria) resolveRange(v *view, m *manner, q *store.LogQuery) error {
+	r, err := c.ends(m)
+	if err != nil {
 		return err
 	}
 	start, err := v.Start()
@@ -144,20 +155,23 @@ func (c *Criteria) resolveRange(v *view, q *store.LogQuery, from, to rpc.BlockNu
 		return err
 	}
 	latest, err := v.latest()
-	switch {
-	case err != nil:
-		return err
-	case q.First > q.Last:
-		return errRange
-	case q.First < start:
-		return errPruned
-	case q.Last <= latest:
-		return nil
-	}
-	if err := v.whole(max(latest+1, q.First), q.Last); err != nil { // missing at the head
+	if err != nil {
 		return err
 	}
-	return errFuture
+	if r.first, err = v.number(r.from); err != nil {
+		return err
+	}
+	if r.last, err = v.number(r.to); err != nil {
+		return err
+	}
+	if err := v.whole(max(latest+1, r.first), r.last); err != nil { // missing at the head
+		return err
+	}
+	q.First, q.Last, err = m.logs(r, latest)
+	if err == nil && q.First <= q.Last && q.First < start {
+		err = errPruned
+	}
+	return err
 }
 
 // matches reports whether a log is one of those that a subscription is about.

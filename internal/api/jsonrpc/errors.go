@@ -17,6 +17,7 @@ const (
 	codeTimedOut    = -32002
 	codeUnsupported = -32004 // needs what an index does not hold
 	codeLimit       = -32005 // more results than one answer may have
+	codeNoMethod    = -32601
 	codeParams      = -32602
 	codePruned      = 4444 // below the start block
 )
@@ -42,12 +43,13 @@ func serverf(format string, args ...any) error {
 
 var (
 	errPruned        = &Error{Code: codePruned, Message: "pruned history unavailable"}
-	errPending       = &Error{Code: codeServer, Message: "pending block is not available"}
+	errPending       = &Error{Code: codeUnsupported, Message: "the index holds no pending block, which needs the state; ask a node"}
 	errPendingLogs   = &Error{Code: codeParams, Message: "pending logs are not supported"}
 	errRange         = &Error{Code: codeParams, Message: "invalid block range params"}
 	errFuture        = &Error{Code: codeParams, Message: "block range extends beyond current head block"}
 	errUnknownBlock  = &Error{Code: codeServer, Message: "unknown block"}
 	errEmpty         = &Error{Code: codeServer, Message: "no block is stored yet"}
+	errReadOnly      = &Error{Code: codeUnsupported, Message: "gapless only reads; send to the node"}
 	errNoFilter      = &Error{Code: codeServer, Message: "filter not found"}
 	errTooManyTopics = &Error{Code: codeServer, Message: "exceed max addresses or topics per search position"}
 )

@@ -31,6 +31,7 @@ const (
 type news struct {
 	removed []*store.FoundLog
 	heads   []*chain.Header
+	filled  []*chain.Header // of blocks below the head
 	logs    []*store.FoundLog
 	lost    bool // logs were removed that are not remembered
 }
@@ -299,9 +300,11 @@ func (f *feed) touched(ctx context.Context, v *view, numbers []uint64, n *news) 
 			continue
 		}
 		n.removed = append(n.removed, f.forget(number)...)
-		if _, err := f.remember(ctx, v, number); err != nil {
+		header, err := f.remember(ctx, v, number)
+		if err != nil {
 			return err
 		}
+		n.filled = append(n.filled, header)
 		n.logs = append(n.logs, f.told[number].logs...)
 	}
 	return nil

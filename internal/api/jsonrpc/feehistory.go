@@ -14,7 +14,7 @@ import (
 // A feeHistory is the answer of eth_feeHistory.
 type feeHistory struct {
 	Oldest      hexutil.Uint64    `json:"oldestBlock"`
-	Reward      [][]*hexutil.U256 `json:"reward,omitempty"`
+	Reward      [][]*hexutil.U256 `json:"reward,omitzero"`
 	BaseFee     []*hexutil.U256   `json:"baseFeePerGas,omitempty"`
 	GasUsed     []float64         `json:"gasUsedRatio"`
 	BlobBaseFee []*hexutil.U256   `json:"baseFeePerBlobGas,omitempty"`
@@ -33,20 +33,33 @@ func (m *feeMethods) FeeHistory(ctx context.Context, count hexOrDecimal, last rp
 	if err := checkPercentiles(percentiles); err != nil {
 		return nil, err
 	}
-	if count == 0 {
-		return new(feeHistory), nil
+	blocks, err := m.historyLength(ctx, uint64(count))
+	if err != nil || blocks == 0 {
+		return new(feeHistory), err
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTime)
 	defer cancel()
 	var h *feeHistory
-	err := again(func() error {
+	err = again(func() error {
 		h = new(feeHistory)
-		return h.collect(ctx, m.file, min(uint64(count), mostHistory), last, percentiles)
+		return h.collect(ctx, m.file, blocks, last, percentiles)
 	})
 	if err != nil {
 		return nil, timely(err)
 	}
 	return h, nil
+}
+
+// historyLength gives how many blocks are looked at, in the client's manner.
+func (m *feeMethods) historyLength(ctx context.Context, count uint64) (blocks uint64, err error) {
+	err = m.file.look(ctx, func(v *view) error {
+		manner, err := v.manner()
+		if err == nil && manner.feeCount != nil {
+			count, err = manner.feeCount(count)
+		}
+		return err
+	})
+	return min(count, mostHistory), err
 }
 
 // historyChunk is how many blocks one view is for.
@@ -59,8 +72,7 @@ func (h *feeHistory) collect(ctx context.Context, f *file, count uint64, last rp
 	for done := false; !done && ctx.Err() == nil; {
 		err := f.look(ctx, func(v *view) (err error) {
 			if !same.set {
-				if next, end, err = h.begin(v, count, last); err != nil || next > end {
-					done = true
+				if next, end, err = h.begin(v, count, last); err != nil {
 					return err
 				}
 			}
@@ -72,10 +84,10 @@ func (h *feeHistory) collect(ctx context.Context, f *file, count uint64, last rp
 					return err
 				}
 			}
-			if done = next > end; done {
-				return h.addNext(v, end)
+			if done = next > end; !done {
+				return nil
 			}
-			return nil
+			return h.finish(v, end)
 		})
 		if err != nil {
 			return err
@@ -87,7 +99,7 @@ func (h *feeHistory) collect(ctx context.Context, f *file, count uint64, last rp
 // begin finds the range, none of which may be missing.
 func (h *feeHistory) begin(v *view, count uint64, last rpc.BlockNumber) (first, end uint64, err error) {
 	first, end, err = v.history(count, last)
-	if err == nil && first <= end {
+	if err == nil {
 		h.Oldest = hexutil.Uint64(first)
 		err = v.whole(first, end)
 	}
@@ -109,37 +121,38 @@ func checkPercentiles(percentiles []float64) error {
 	return nil
 }
 
-// history gives the range of a fee history; none if first is above end.
+// history gives the range of a fee history; it has no block if first is above
+// end.
 func (v *view) history(count uint64, last rpc.BlockNumber) (first, end uint64, err error) {
+	m, err := v.manner()
+	if err != nil {
+		return 0, 0, err
+	}
 	latest, err := v.latest()
 	if err != nil {
 		return 0, 0, err
 	}
-	switch {
-	case last == rpc.PendingBlockNumber: // as geth without a pending block
-		if count--; count == 0 {
-			return 1, 0, nil
-		}
-		end = latest
-	case last >= 0 && uint64(last) > latest:
-		if err := v.whole(latest+1, uint64(last)); err != nil {
-			return 0, 0, err
-		}
-		return 0, 0, serverf("request beyond head block: requested %d, head %d", last, latest)
-	default:
-		if end, err = v.number(last); err != nil {
-			return 0, 0, err
-		}
+	if last == rpc.PendingBlockNumber && m.feesLatest {
+		last = rpc.LatestBlockNumber
 	}
-	start, err := v.Start()
-	if err != nil {
+	if end, err = v.number(last); err != nil {
 		return 0, 0, err
 	}
 	first = end + 1 - min(count, end+1)
-	if first < start {
-		return 0, 0, errPruned
+	if end > latest {
+		if err := v.whole(latest+1, end); err != nil {
+			return 0, 0, err
+		}
+		if m.feesPast != nil {
+			return 0, 0, m.feesPast(end, latest)
+		}
+		end = latest
 	}
-	return first, end, nil
+	start, err := v.Start()
+	if err == nil && first < start {
+		err = errPruned
+	}
+	return first, end, err
 }
 
 // add adds a block.
@@ -174,6 +187,25 @@ func ratio(used, limit uint64) float64 {
 		return 0 // not a number would be no JSON
 	}
 	return float64(used) / float64(limit)
+}
+
+// finish adds what follows from the last block, and gives the history the fields
+// that the client's have.
+func (h *feeHistory) finish(v *view, last uint64) error {
+	if err := h.addNext(v, last); err != nil {
+		return err
+	}
+	m, err := v.manner()
+	if err != nil {
+		return err
+	}
+	if m.noBlobFees {
+		h.BlobBaseFee, h.BlobGasUsed = nil, nil
+	}
+	if m.emptyReward && h.Reward == nil {
+		h.Reward = [][]*hexutil.U256{}
+	}
+	return nil
 }
 
 // addNext adds the fees of the block after the last.

@@ -44,17 +44,37 @@ func (m *feeMethods) MaxPriorityFeePerGas(ctx context.Context) (result *hexutil.
 	return result, err
 }
 
-// GasPrice suggests a gas price: the tip on top of the latest base fee.
+// GasPrice suggests a gas price: the tip on top of a base fee, in the client's
+// manner.
 func (m *feeMethods) GasPrice(ctx context.Context) (result *hexutil.U256, err error) {
 	err = m.file.look(ctx, func(v *view) error {
-		head, tip, err := m.tip(v)
-		if err == nil && head.BaseFeePerGas != nil {
-			tip.Add(tip, head.BaseFeePerGas)
-		}
-		result = (*hexutil.U256)(tip)
+		price, err := m.gasPrice(v)
+		result = (*hexutil.U256)(price)
 		return err
 	})
 	return result, err
+}
+
+func (m *feeMethods) gasPrice(v *view) (*uint256.Int, error) {
+	manner, err := v.manner()
+	if err != nil {
+		return nil, err
+	}
+	if manner.gasPrice > 0 {
+		return uint256.NewInt(manner.gasPrice), nil
+	}
+	head, tip, err := m.tip(v)
+	if err != nil {
+		return nil, err
+	}
+	fee := head.BaseFeePerGas
+	if manner.tip > 0 {
+		fee, err = v.baseFeeAfter(head.Number)
+	}
+	if err == nil && fee != nil {
+		tip.Add(tip, fee)
+	}
+	return tip, err
 }
 
 // tip suggests a tip, which is kept while the head stays.
@@ -65,6 +85,13 @@ func (m *feeMethods) tip(v *view) (head *chain.Block, tip *uint256.Int, err erro
 	}
 	if head, _, err = v.Header(latest); err != nil {
 		return nil, nil, err
+	}
+	manner, err := v.manner()
+	if err != nil {
+		return nil, nil, err
+	}
+	if manner.tip > 0 {
+		return head, uint256.NewInt(manner.tip), nil
 	}
 	m.mu.Lock()
 	known, tip := m.head == head.Hash, m.suggested

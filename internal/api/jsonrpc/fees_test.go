@@ -77,7 +77,7 @@ func TestFeeHistoryParameters(t *testing.T) {
 		{`["0x5","latest",[]]`, 0},
 		{`["5","latest",[]]`, 0},
 		{`[5,"latest",[0,50.5,100]]`, 0},
-		{`["0x6","pending",[]]`, 0},
+		{`["0x6","pending",[]]`, -32004},
 		{`["0x5","latest"]`, -32602},
 		{`["x","latest",[]]`, -32602},
 		{`[-1,"latest",[]]`, -32602},

@@ -1,6 +1,7 @@
 package jsonrpc
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,11 +53,25 @@ func (v *view) number(at rpc.BlockNumber) (uint64, error) {
 	case rpc.EarliestBlockNumber:
 		return v.Start()
 	case rpc.PendingBlockNumber:
-		return 0, errPending
+		if empty, err := v.pendingIsEmpty(byNumber(at)); err != nil || empty {
+			return 0, cmp.Or(err, error(errPending))
+		}
+		return v.latest()
 	case rpc.FinalizedBlockNumber, rpc.SafeBlockNumber:
 		return v.tagged(at)
 	}
 	return uint64(at), nil
+}
+
+// pendingIsEmpty reports whether a parameter stands for the pending block, and
+// that is none of those that are stored: it has no transactions, as an index has
+// no pool, and its header would need the state.
+func (v *view) pendingIsEmpty(at rpc.BlockNumberOrHash) (bool, error) {
+	if n, ok := at.Number(); !ok || n != rpc.PendingBlockNumber {
+		return false, nil
+	}
+	m, err := v.manner()
+	return err == nil && !m.pendingIsLatest, err
 }
 
 // tagged gives the number of what the node said is finalized or safe.
@@ -149,25 +164,6 @@ func (f *file) block(ctx context.Context, at rpc.BlockNumberOrHash, part store.P
 			return err
 		}
 		result, err = encode(b)
-		return err
-	})
-	return result, err
-}
-
-// counts answers with a count of what is in a block, or with null.
-func (f *file) counts(ctx context.Context, at rpc.BlockNumberOrHash, count func(store.Counts) uint64) (result answer, err error) {
-	err = f.look(ctx, func(v *view) error {
-		number, may, err := v.find(at)
-		if err != nil || !may {
-			return err
-		}
-		_, counts, err := v.Header(number)
-		switch {
-		case errors.Is(err, store.ErrNotFound):
-			return v.absent(number)
-		case err == nil:
-			result = quantity(count(counts))
-		}
 		return err
 	})
 	return result, err

@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"sync"
 	"time"
 
@@ -53,6 +54,13 @@ func (m *filterMethods) NewBlockFilter(ctx context.Context) (rpc.ID, error) {
 	return m.add(ctx, &interest{out: newOutbox(), head: func(h *chain.Header) answer { return bytesAnswer(h.Hash[:]) }})
 }
 
+// NewPendingTransactionFilter makes a filter that stays empty: an index has no
+// transactions that wait for a block. Its parameter, which asks for them whole,
+// is not looked at.
+func (m *filterMethods) NewPendingTransactionFilter(ctx context.Context, _ *json.RawMessage) (rpc.ID, error) {
+	return m.add(ctx, silent())
+}
+
 func (m *filterMethods) add(ctx context.Context, i *interest) (rpc.ID, error) {
 	m.mu.Lock()
 	full := len(m.filters) >= mostFilters
@@ -84,25 +92,35 @@ func (m *filterMethods) UninstallFilter(id rpc.ID) bool {
 	return true
 }
 
-// get gives a filter, whose life begins anew.
-func (m *filterMethods) get(id rpc.ID) (*filter, error) {
+// get gives a filter, whose life begins anew; nil if there is none.
+func (m *filterMethods) get(id rpc.ID) *filter {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.filters[id]
-	if f == nil {
-		return nil, errNoFilter
+	if f != nil {
+		f.expiry.Reset(filterLife)
 	}
-	f.expiry.Reset(filterLife)
-	return f, nil
+	return f
+}
+
+// none says in the client's manner that there is no such filter.
+func (m *filterMethods) none(ctx context.Context) error {
+	return m.feed.file.look(ctx, func(v *view) error {
+		manner, err := v.manner()
+		if err == nil {
+			err = manner.noFilter
+		}
+		return err
+	})
 }
 
 // GetFilterChanges gives what a filter has collected since the last time: logs,
 // among them those removed by a reorg, or hashes of blocks. A filter that has
 // missed something is gone.
 func (m *filterMethods) GetFilterChanges(ctx context.Context, id rpc.ID) (answer, error) {
-	f, err := m.get(id)
-	if err != nil {
-		return nil, err
+	f := m.get(id)
+	if f == nil {
+		return nil, m.none(ctx)
 	}
 	if err := m.feed.poll(ctx); err != nil {
 		return nil, err
@@ -110,7 +128,7 @@ func (m *filterMethods) GetFilterChanges(ctx context.Context, id rpc.ID) (answer
 	items, ok := f.out.take()
 	if !ok {
 		m.UninstallFilter(id)
-		return nil, errNoFilter
+		return nil, errNoFilter // whatever the client's manner: something was missed
 	}
 	out := []byte{'['}
 	out = append(out, bytes.Join(raw(items), []byte{','})...)
@@ -127,14 +145,11 @@ func raw(items []answer) [][]byte {
 
 // GetFilterLogs gives all stored logs that a log filter selects.
 func (m *filterMethods) GetFilterLogs(ctx context.Context, id rpc.ID) (answer, error) {
-	f, err := m.get(id)
-	if err != nil {
-		return nil, err
+	f := m.get(id)
+	if f == nil || f.interest.logs == nil {
+		return nil, m.none(ctx)
 	}
-	if f.head != nil {
-		return nil, errNoFilter
-	}
-	return m.logs.GetLogs(ctx, f.interest.logs)
+	return m.logs.GetLogs(ctx, *f.interest.logs)
 }
 
 // close stops the timers.

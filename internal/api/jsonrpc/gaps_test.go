@@ -82,7 +82,7 @@ func TestGaps(t *testing.T) {
 		{"eth_getHeaderByNumber", `["0x0"]`, pruned, "", ""},
 		{"eth_getBlockReceipts", `["0x0"]`, pruned, "", ""},
 		{"eth_getTransactionByBlockNumberAndIndex", `["0x0","0x0"]`, pruned, "", ""},
-		{"eth_getBlockByNumber", `["pending",true]`, server, "", ""},
+		{"eth_getBlockByNumber", `["pending",true]`, -32004, "", ""},
 		{"eth_getHeaderByNumber", `["pending"]`, 0, "", `null`},
 		{"eth_getBlockByNumber", `["finalized",true]`, server, "", ""},
 		{"eth_getBlockByNumber", `["safe",true]`, server, "", ""},

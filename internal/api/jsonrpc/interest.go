@@ -1,25 +1,36 @@
 package jsonrpc
 
 import (
+	"context"
+	"math"
+
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
-// An interest is what a client wants to hear of; it is a listener. head encodes
-// a block that comes on top, or is nil where the interest is in logs.
+// An interest is what a client wants to hear of; it is a listener. One of none of
+// the kinds is silent.
 type interest struct {
-	out  *outbox
-	head func(*chain.Header) answer
-	logs Criteria
+	out    *outbox
+	head   func(*chain.Header) answer // encodes a block that comes on top
+	filled bool                       // head also encodes blocks of filled gaps
+	logs   *Criteria
+	// expand, if set, makes of what was put what the client is sent, nil for
+	// nothing, when it is sent: reading takes time, which hearing has not.
+	expand func(ctx context.Context, item answer) (answer, error)
 }
+
+// silent is an interest in transactions that wait for a block, of which an index
+// has none.
+func silent() *interest { return &interest{out: newOutbox()} }
 
 func (i *interest) hear(n *news) {
 	if i.head != nil {
-		for _, h := range n.heads {
-			i.out.put(i.head(h))
-		}
+		i.putHeads(n)
+	}
+	if i.logs == nil {
 		return
 	}
 	if n.lost {
@@ -28,6 +39,17 @@ func (i *interest) hear(n *news) {
 	}
 	i.put(n.removed, true)
 	i.put(n.logs, false)
+}
+
+func (i *interest) putHeads(n *news) {
+	if i.filled {
+		for _, h := range n.filled {
+			i.out.put(i.head(h))
+		}
+	}
+	for _, h := range n.heads {
+		i.out.put(i.head(h))
+	}
 }
 
 func (i *interest) put(logs []*store.FoundLog, removed bool) {
@@ -41,27 +63,49 @@ func (i *interest) put(logs []*store.FoundLog, removed bool) {
 }
 
 // newLogs makes an interest in logs.
-func newLogs(f *view, c Criteria) (*interest, error) {
+func newLogs(v *view, c Criteria) (*interest, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	start, err := f.Start()
-	if err != nil {
+	if err := c.checkRange(v); err != nil {
 		return nil, err
 	}
-	from, to := bound(c.FromBlock), bound(c.ToBlock)
-	for _, at := range []*rpc.BlockNumber{&from, &to} {
+	return &interest{out: newOutbox(), logs: &c}, nil
+}
+
+// checkRange refuses a range that no log can be in, as far as the client does.
+func (c *Criteria) checkRange(v *view) error {
+	m, err := v.manner()
+	if err != nil {
+		return err
+	}
+	r, err := c.ends(m)
+	if err != nil {
+		return err
+	}
+	start, err := v.Start()
+	if err != nil {
+		return err
+	}
+	for _, at := range []*rpc.BlockNumber{&r.from, &r.to} {
 		if *at == rpc.EarliestBlockNumber {
 			*at = rpc.BlockNumber(start)
 		}
 	}
 	switch {
-	case from == rpc.PendingBlockNumber || to == rpc.PendingBlockNumber:
-		return nil, errPendingLogs
-	case from >= 0 && uint64(from) < start:
-		return nil, errPruned
-	case from >= 0 && to >= 0 && from > to:
-		return nil, errRange
+	case r.from < 0:
+		return nil
+	case uint64(r.from) < start:
+		return errPruned
+	case m.newFilter == nil:
+		return nil
 	}
-	return &interest{out: newOutbox(), logs: c}, nil
+	latest, err := v.latest()
+	if err != nil && err != errEmpty {
+		return err
+	}
+	if r.to < 0 {
+		r.to = math.MaxInt64
+	}
+	return m.newFilter(uint64(r.from), uint64(r.to), latest)
 }

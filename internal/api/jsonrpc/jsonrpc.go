@@ -50,6 +50,8 @@ type Options struct {
 	Behind func() (head uint64, ok bool)
 	// Node, if set, answers what needs the chain's state.
 	Node Node
+	// MaxLogs is how many logs an answer may have; 0 for no limit.
+	MaxLogs int
 	// Metrics, if set, is where the handler registers what it counts.
 	Metrics prometheus.Registerer
 }
@@ -63,7 +65,8 @@ type Handler struct {
 	heads   *subscriptionMethods
 	seconds prometheus.Histogram
 
-	end     context.CancelFunc // ends what runs beside the calls
+	ending  context.Context    // is done when the handler is closed
+	end     context.CancelFunc // ends what runs beside the calls, and answers in parts
 	running sync.WaitGroup
 
 	mu     sync.Mutex // guards what follows
@@ -75,8 +78,8 @@ type Handler struct {
 func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
 	f := &file{reader: o.Reader, head: o.Head}
-	h := &Handler{server: rpc.NewServer(), feed: newFeed(f, o.Changed), end: end, open: make(map[string]net.Conn)}
-	logs := &logMethods{file: f, queries: make(chan struct{}, mostQueries)}
+	h := &Handler{server: rpc.NewServer(), feed: newFeed(f, o.Changed), ending: ctx, end: end, open: make(map[string]net.Conn)}
+	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
 	h.heads = &subscriptionMethods{feed: h.feed, hang: h.hang, ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
@@ -106,10 +109,12 @@ func (h *Handler) register(o Options, f *file, logs *logMethods) {
 		{"eth", h.heads},
 		{"eth", &feeMethods{file: f}},
 		{"eth", &stateMethods{o.Node}},
+		{"eth", sendMethods{}},
 		{"debug", &debugMethods{f}},
 		{"debug", &traceMethods{o.Node}},
 		{"net", &netMethods{f}},
 		{"web3", &web3Methods{f, o.Client}},
+		{"txpool", poolMethods{}},
 		{"gapless", &gaplessMethods{f}},
 	}
 	if o.Mine != nil {
@@ -130,10 +135,7 @@ func IsSocket(r *http.Request) bool {
 // ServeHTTP answers a POST, or opens a WebSocket.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !IsSocket(r) {
-		ctx, cancel := context.WithTimeout(r.Context(), callTime)
-		defer cancel()
-		defer h.observe(time.Now())
-		h.server.ServeHTTP(w, r.WithContext(ctx))
+		h.answer(w, r)
 		return
 	}
 	if !h.enter() {
@@ -149,6 +151,21 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		defer h.mu.Unlock()
 		h.open[remote] = c
 	}}, r)
+}
+
+// answer answers a POST.
+func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
+	defer h.observe(time.Now())
+	if s := newStream(w, r); s != nil {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(h.ending, cancel)()
+		s.serve(r.WithContext(ctx), h.server)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), callTime)
+	defer cancel()
+	h.server.ServeHTTP(w, r.WithContext(ctx))
 }
 
 // enter reports whether there may be one more WebSocket, which is then waited

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"gapless/internal/api/jsonrpc"
 	"gapless/internal/store"
 )
 
@@ -105,7 +106,7 @@ func has(want any, value string) bool {
 // More than one answer may have is an error that says how far one would go.
 func TestTooManyLogs(t *testing.T) {
 	t.Parallel()
-	f := newFixture(t, recording(), 1100)
+	f := newFixture(t, recording(), 1100, func(o *jsonrpc.Options) { o.MaxLogs = 20_000 })
 	f.commit(1102)
 	raw := *f.chain.Block(1103)
 	var receipts []map[string]any

@@ -89,7 +89,18 @@ func TestStateWithoutNode(t *testing.T) {
 		f.fails(-32004, "", method, `[]`)
 	}
 	f.fails(-32004, "", "eth_getBalance", `["0x7000000000000000000000000000000000000001","latest"]`)
-	f.fails(-32601, "", "eth_sendRawTransaction", `["0x"]`)
+	f.readsOnly()
+}
+
+// readsOnly makes sure that nothing is sent, with or without a node.
+func (f *fixture) readsOnly() {
+	f.t.Helper()
+	for _, method := range []string{"eth_sendRawTransaction", "eth_sendRawTransactionSync", "eth_sendTransaction"} {
+		f.fails(-32004, "", method, `["0x"]`)
+		if got := f.call(method, `["0x"]`); got.Error.Message != "gapless only reads; send to the node" {
+			f.t.Errorf("%s: %s", method, got.Error.Message)
+		}
+	}
 }
 
 // A fakeNode answers with what it was asked.
@@ -118,7 +129,7 @@ func TestStateByNode(t *testing.T) {
 	}
 	f.wants(json.RawMessage(`{"method":"eth_call","params":[{"to":"0x"},null,{}]}`), "eth_call", `[{"to":"0x"},null,{}]`)
 	f.wants(json.RawMessage(`{"method":"eth_getBalance","params":["0x1"]}`), "eth_getBalance", `["0x1",null]`)
-	f.fails(-32601, "", "eth_sendTransaction", `[{}]`)
+	f.readsOnly()
 	n.err = fmt.Errorf("node#1: %w", nodeError{})
 	f.fails(3, `"0x08c379a0"`, "eth_call", `[{}]`)
 	n.err = errors.New("no answer")
@@ -133,7 +144,7 @@ func TestMethodsByNamespace(t *testing.T) {
 	if err := json.Unmarshal(f.call("rpc_modules", `[]`).Result, &modules); err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]string{"debug": "1.0", "eth": "1.0", "gapless": "1.0", "net": "1.0", "rpc": "1.0", "web3": "1.0"}
+	want := map[string]string{"debug": "1.0", "eth": "1.0", "gapless": "1.0", "net": "1.0", "rpc": "1.0", "txpool": "1.0", "web3": "1.0"}
 	if diff := cmp.Diff(want, modules); diff != "" {
 		t.Error(diff)
 	}
@@ -157,10 +168,8 @@ func TestSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, unknown := range []string{"newPendingTransactions", "syncing", "x"} {
-		if _, err := c.EthSubscribe(t.Context(), heads, unknown); err == nil {
-			t.Errorf("%s: a subscription", unknown)
-		}
+	if _, err := c.EthSubscribe(t.Context(), heads, "x"); err == nil {
+		t.Error("x: a subscription")
 	}
 	f.handler.Close()
 	<-s.Err()

@@ -2,6 +2,7 @@ package jsonrpc
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
 
 	"github.com/ethereum/go-ethereum/rpc"
@@ -37,6 +38,18 @@ func (m *subscriptionMethods) Logs(ctx context.Context, c Criteria) (*rpc.Subscr
 	return m.subscribe(ctx, i)
 }
 
+// NewPendingTransactions tells of nothing: an index has no transactions that wait
+// for a block. Its parameter, which asks for them whole, is not looked at.
+func (m *subscriptionMethods) NewPendingTransactions(ctx context.Context, _ *json.RawMessage) (*rpc.Subscription, error) {
+	return m.subscribe(ctx, silent())
+}
+
+// Syncing tells of nothing, as geth does on a chain that it has: whether the
+// index is behind is for eth_syncing.
+func (m *subscriptionMethods) Syncing(ctx context.Context) (*rpc.Subscription, error) {
+	return m.subscribe(ctx, silent())
+}
+
 func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.Subscription, error) {
 	notifier, ok := rpc.NotifierFromContext(ctx)
 	if !ok {
@@ -49,7 +62,7 @@ func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.
 	remote := rpc.PeerInfoFromContext(ctx).RemoteAddr
 	m.running.Go(func() {
 		defer m.feed.remove(i)
-		if !m.send(notifier, subscription, i.out) {
+		if !m.send(notifier, subscription, i) {
 			m.hang(remote)
 		}
 	})
@@ -58,23 +71,34 @@ func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.
 
 // send sends what comes until the client or the server ends it. It is false if
 // the client has missed something, and must be told by the end of its connection.
-func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, out *outbox) bool {
+func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, i *interest) bool {
 	for {
 		select {
 		case <-m.ctx.Done():
 			return true
 		case <-s.Err():
 			return true
-		case <-out.wake:
+		case <-i.out.wake:
 		}
-		items, ok := out.take()
+		items, ok := i.out.take()
 		if !ok {
 			return false
 		}
 		for _, item := range items {
-			if notifier.Notify(s.ID, item) != nil {
+			if !m.notify(notifier, s.ID, i, item) {
 				return false
 			}
 		}
 	}
+}
+
+// notify sends one item, or what the interest expands it to.
+func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, item answer) bool {
+	if i.expand != nil {
+		var err error
+		if item, err = i.expand(m.ctx, item); err != nil {
+			return m.ctx.Err() != nil
+		}
+	}
+	return item == nil || notifier.Notify(id, item) == nil
 }

@@ -89,6 +89,9 @@ func (f *file) transaction(ctx context.Context, hash common.Hash, logs bool, enc
 // transactionAt is the same for a transaction at an index.
 func (f *file) transactionAt(ctx context.Context, at rpc.BlockNumberOrHash, index uint64, encode func(*store.Found) (answer, error)) (result answer, err error) {
 	err = f.look(ctx, func(v *view) error {
+		if empty, err := v.pendingIsEmpty(at); err != nil || empty {
+			return err
+		}
 		number, may, err := v.find(at)
 		if err != nil || !may {
 			return err

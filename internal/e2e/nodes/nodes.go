@@ -121,6 +121,31 @@ func StartHardhat(t TB, network string) *Node {
 	})
 }
 
+// StartHardhat3 starts a hardhat 3 with the defaults, by a Node.js that is new
+// enough for it. A Restart begins a new chain.
+func StartHardhat3(t TB) *Node {
+	t.Helper()
+	node, dir := must(t)(nodejs()), t.TempDir()
+	modules := must(t)(npmFor(node, "hardhat", hardhat3Version))
+	for name, text := range map[string]string{"hardhat.config.js": "export default {};\n", "package.json": `{"type": "module"}` + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatalf("nodes: %v", err)
+		}
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
+	return start(t, program{
+		name: "hardhat 3",
+		path: node,
+		dir:  dir,
+		args: func(p ports) []string {
+			return []string{"node_modules/hardhat/dist/src/cli.js", "node", "--hostname", "127.0.0.1", "--port", p.http}
+		},
+		ports: onePort,
+	})
+}
+
 // StartGanache starts ganache with its well-known accounts. A Restart begins
 // a new chain, unless args hold --database.dbPath.
 func StartGanache(t TB, args ...string) *Node {

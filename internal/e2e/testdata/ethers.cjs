@@ -36,13 +36,20 @@ async function main() {
   print('getBlock missing', await provider.getBlock(10000))
   print('getTransaction missing', await provider.getTransaction(`0x${'00'.repeat(31)}01`))
 
+  await provider.on('pending', () => {}) // by a filter
   const socket = new WebSocketProvider(process.env.WS_URL)
   await socket.getNetwork()
+  await socket.on('pending', () => {})
   const number = new Promise((resolve) => socket.on('block', resolve))
-  await socket.send('eth_chainId', []) // the subscription was sent before
+  const id = await socket.send('eth_subscribe', ['transactionReceipts']) // the other subscription was sent before
+  const receipts = new Promise((resolve) => socket.websocket.addEventListener('message', ({ data }) => {
+    const { params } = JSON.parse(data)
+    if (params?.subscription === id) resolve(params.result)
+  }))
   await new Promise((resolve) => setTimeout(resolve, 500))
   await fetch(process.env.HTTP_URL, { method: 'POST', headers: { 'content-type': 'application/json' }, body: process.env.GROW })
   print('newHeads', await number)
+  print('transactionReceipts', await receipts)
   process.exit(0)
 }
 

@@ -34,6 +34,8 @@ async function main() {
   print('getBlock missing', await client.getBlock({ blockNumber: 10000n }).catch((e) => e.name))
   print('getTransaction missing', await client.getTransaction({ hash: `0x${'00'.repeat(31)}01` }).catch((e) => e.name))
 
+  const pending = await client.getFilterChanges({ filter: await client.createPendingTransactionFilter() })
+  if (pending.length !== 0) throw new Error(`pending: ${pending}`)
   const socket = createPublicClient({ transport: webSocket(process.env.WS_URL) })
   await new Promise((resolve, reject) => {
     socket.transport.subscribe({
