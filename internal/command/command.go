@@ -90,6 +90,9 @@ func (a *app) root() *cobra.Command {
 	}})
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { fmt.Fprint(a.stdout, c.Long) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if bad, ok := errors.AsType[pathError](err); ok {
+			return usagef("%w", bad)
+		}
 		return usagef("%w\n`%s -h` lists the flags", err, c.CommandPath())
 	})
 	root.Args = func(_ *cobra.Command, args []string) error {
@@ -156,21 +159,23 @@ func fromEnvironment(flags *pflag.FlagSet, which func(flag string) bool) (err er
 func isDB(flag string) bool      { return flag == "db" }
 func isSetting(flag string) bool { return flag != "help" }
 
-// parts splits the variable of a flag that may be repeated: headers at line
-// ends, other values at any space.
+// parts splits the variable of a flag that may be repeated: headers and paths at
+// line ends, other values at any space.
 func parts(f *pflag.Flag, value string) []string {
-	switch {
-	case f.Value.Type() != "stringArray":
-		return []string{value}
-	case f.Name == "rpc-header":
+	switch kind := f.Value.Type(); {
+	case kind == "paths", f.Name == "rpc-header":
 		return strings.Split(strings.TrimSpace(value), "\n")
+	case kind == "stringArray":
+		return strings.Fields(value)
 	}
-	return strings.Fields(value)
+	return []string{value}
 }
 
-// dbFlag adds --db to a command.
+const usualDB = "gapless.db"
+
+// dbFlag adds --db to a command that makes no file.
 func dbFlag(flags *pflag.FlagSet, db *string) {
-	flags.StringVar(db, "db", "gapless.db", "")
+	pathFlag(flags, db, "db", usualDB, aDatabase)
 }
 
 const rootUsage = `

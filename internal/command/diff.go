@@ -34,6 +34,9 @@ func (a *app) diffCommand() *cobra.Command {
 	var asJSON bool
 	c := a.command("diff", diffUsage, 2, func(ctx context.Context, files []string) error {
 		from, to, err := between.bounds()
+		if err == nil {
+			files, err = aDatabase.parseAll("FILE", files)
+		}
 		if err != nil {
 			return err
 		}
@@ -95,7 +98,7 @@ func (d *difference) files(ctx context.Context, pathA, pathB string, from, to *u
 func openNamed(ctx context.Context, path string) (*store.Reader, error) {
 	r, err := store.OpenReader(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", path)
+		return nil, fmt.Errorf("there is no file %s: name another", path)
 	}
 	return r, err
 }

@@ -67,7 +67,7 @@ usage: gapless run [flags]
   --log-format FORMAT   text or json (text)
 
 The environment can set each flag, for example GAPLESS_DB, GAPLESS_RPC (URLs separated by spaces)
-and GAPLESS_RPC_HEADER (one a line).
+and GAPLESS_RPC_HEADER and GAPLESS_ABI (one a line).
 `
 
 // runFlags are the flags of run as they were given.
@@ -96,7 +96,7 @@ type runFlags struct {
 }
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
-	dbFlag(flags, &f.db)
+	pathFlag(flags, &f.db, "db", usualDB, aNewFile)
 	f.nodeFlags.register(flags)
 	flags.StringVar(&f.from, "from", "", "")
 	flags.StringVar(&f.until, "until", "", "")
@@ -113,8 +113,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringArrayVar(&f.hosts, "host", nil, "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
-	flags.StringArrayVar(&f.abis, "abi", nil, "")
-	flags.StringVar(&f.labels, "labels", "", "")
+	pathsFlag(flags, &f.abis, "abi", aFolder)
+	pathFlag(flags, &f.labels, "labels", "", aFile)
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
@@ -174,8 +174,6 @@ func (f *runFlags) options() (o options, err error) {
 // check looks at the values that are used as they are.
 func (f *runFlags) check() error {
 	switch {
-	case f.db == "":
-		return usagef("--db is empty: name a file")
 	case f.keep > 0 && f.keep < store.LeastKept || f.keep > math.MaxInt64:
 		return usagef("--keep is %d: keep at least %d blocks, which a reorg may leave, or 0 for all", f.keep, store.LeastKept)
 	case f.wait < 0:
