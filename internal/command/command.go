@@ -61,11 +61,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.report(root.ExecuteContext(ctx))
+	return a.report(ctx, root.ExecuteContext(ctx))
 }
 
 // report tells of an error and gives the exit code for it.
-func (a *app) report(err error) int {
+func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return exitDone
 	}
@@ -73,7 +73,11 @@ func (a *app) report(err error) int {
 	if e, ok := errors.AsType[*exitError](err); ok {
 		code = e.code
 	}
-	if text := err.Error(); text != "" {
+	text := err.Error()
+	if code == exitFailed && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		text = "stopped before it was done"
+	}
+	if text != "" {
 		fmt.Fprintf(a.stderr, "gapless: %s\n", text)
 	}
 	return code

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/archive"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -40,7 +41,7 @@ func (a *app) diffCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		d := &difference{app: a, json: asJSON, limit: int(limit), progress: newConsole(a.stderr)}
+		d := &difference{app: &app{pause.Writer{Context: ctx, To: a.stdout}, a.stderr}, json: asJSON, limit: int(limit), progress: newConsole(a.stderr)}
 		return withCode(d.files(ctx, files[0], files[1], from, to))
 	})
 	between.flags(c.Flags())

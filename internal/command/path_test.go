@@ -133,6 +133,13 @@ func (b *pathBench) put(kind, path string) {
 // run runs the command of a use with a path.
 func (b *pathBench) run(use pathUse, path string) (code int, said string) {
 	b.t.Helper()
+	code, stdout, stderr := gapless(b.t, b.args(use, path)...)
+	return code, stdout + stderr
+}
+
+// args are those of the command of a use with a path.
+func (b *pathBench) args(use pathUse, path string) []string {
+	b.t.Helper()
 	beside := b.t.TempDir()
 	b.put("db", filepath.Join(beside, "DB"))
 	b.put("blocks", filepath.Join(beside, "BLOCKS"))
@@ -148,8 +155,7 @@ func (b *pathBench) run(use pathUse, path string) (code int, said string) {
 			args[i] = filepath.Join(beside, arg)
 		}
 	}
-	code, stdout, stderr := gapless(b.t, args...)
-	return code, stdout + stderr
+	return args
 }
 
 // Every path works, however it leads to its place and whatever letters it has.

@@ -17,6 +17,7 @@ import (
 
 	"gapless/gapfill"
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -128,7 +129,7 @@ const defaultListen = "127.0.0.1:8600"
 func (a *app) runCommand(name, usage string) *cobra.Command {
 	var f runFlags
 	c := a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
-		o, err := f.options()
+		o, err := pause.Await(ctx, f.options) // a file that is read may be a pipe
 		if err != nil {
 			return err
 		}
