@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"gapless/internal/store"
 )
 
 // Exit codes, for scripts.
@@ -76,6 +79,9 @@ func (a *app) report(ctx context.Context, err error) int {
 	text := err.Error()
 	if code == exitFailed && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		text = "stopped before it was done"
+	}
+	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, store.ErrUnwritable) { // which has a hint of its own
+		text += "\ngive yourself the right to it, or name another"
 	}
 	if text != "" {
 		fmt.Fprintf(a.stderr, "gapless: %s\n", text)
