@@ -3,32 +3,33 @@ package api_test
 import (
 	"bufio"
 	"net/http"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"gapless/internal/readme"
 )
 
 // An example is a command that README shows, and what it says that comes of it.
 type example struct{ command, output string }
 
-// readmeExamples are those of the section about HTTP.
+// readmeExamples are those that ask by HTTP.
 func readmeExamples(t *testing.T) (found []example) {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	blocks, err := readme.Blocks("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, _ := strings.Cut(string(text), "\n## HTTP\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	for line := range strings.Lines(section) {
-		line = strings.TrimRight(line, "\n")
-		if command, ok := strings.CutPrefix(line, "    curl "); ok {
-			found = append(found, example{command: command})
-		}
-		if output, ok := strings.CutPrefix(line, "    # "); ok {
-			found[len(found)-1].output += output
+	for _, b := range blocks {
+		for line := range strings.Lines(b.Text) {
+			line = strings.TrimRight(line, "\n")
+			if command, ok := strings.CutPrefix(line, "curl "); ok {
+				found = append(found, example{command: command})
+			}
+			if output, ok := strings.CutPrefix(line, "# "); ok && len(found) > 0 && b.Section == "HTTP" {
+				found[len(found)-1].output += output
+			}
 		}
 	}
 	return found

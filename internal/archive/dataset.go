@@ -63,6 +63,10 @@ const (
 // nothing or an empty folder is. A size of 0 is that of the folder, or
 // [DefaultRange].
 func OpenDataset(folder string, id store.Identity, size uint64) (*Dataset, error) {
+	folder, err := filepath.Abs(folder) // so that it has a parent
+	if err != nil {
+		return nil, err
+	}
 	d := &Dataset{folder, manifest{datasetFormat, id.ChainID, id.Genesis, id.Fork, cmp.Or(size, DefaultRange), []Range{}}}
 	content, err := os.ReadFile(d.path(manifestName))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -113,10 +117,11 @@ func (d *Dataset) begin() error {
 
 // tidy removes what a process that was killed has left.
 func (d *Dataset) tidy() error {
-	left, err := filepath.Glob(d.path("*", "first_block=*", ".*.parquet.*.tmp"))
-	more, _ := filepath.Glob(d.path("." + manifestName + ".*.tmp"))
+	folder := os.DirFS(d.folder) // whose name may be a pattern itself
+	left, err := fs.Glob(folder, "*/first_block=*/.*.parquet.*.tmp")
+	more, _ := fs.Glob(folder, "."+manifestName+".*.tmp") // fails only for a bad pattern
 	for _, path := range append(left, more...) {
-		err = errors.Join(err, os.Remove(path))
+		err = errors.Join(err, os.Remove(d.path(path)))
 	}
 	return err
 }
@@ -188,11 +193,8 @@ func (d *Dataset) write(ctx context.Context, s *Selection) (r Range, err error) 
 		if err := outputs[i].Commit(); err != nil {
 			return r, err
 		}
-		for folder := filepath.Dir(outputs[i].path); folder != d.folder; {
-			folder = filepath.Dir(folder)
-			if err := toDisk(folder); err != nil {
-				return r, err
-			}
+		if err := errors.Join(toDisk(d.path(Tables[i].Name)), toDisk(d.folder)); err != nil { // the names of its folders
+			return r, err
 		}
 	}
 	d.Ranges = slices.DeleteFunc(d.Ranges, func(other Range) bool { return other.First/d.Size == r.First/d.Size })

@@ -107,6 +107,21 @@ func TestDataset(t *testing.T) {
 	sameContents(t, "grown", want, contents(t, grown))
 }
 
+// A folder may be named in any way that leads to it.
+func TestDatasetPaths(t *testing.T) {
+	path := wholeFile(t)
+	want := t.TempDir()
+	add(t, want, selected(t, path, 0, 49), 20)
+	for _, name := range []string{"lake", "lake/", "./lake", ".", "./", "new/lake", "my lake", "100%", "lake?", "#lake", "[lake", "*", "\u00e9\u4e2d"} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			add(t, name, selected(t, path, 0, 29), 20)
+			add(t, name, selected(t, path, 0, 49), 0) // into what is there
+			sameContents(t, name, contents(t, want), contents(t, name))
+		})
+	}
+}
+
 // What is no dataset of the chain is left alone.
 func TestDatasetRefuses(t *testing.T) {
 	t.Parallel()

@@ -14,6 +14,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 )
 
 // open opens the files and finds the blocks in them.
@@ -67,7 +68,7 @@ func (s *Source) openFile(ctx context.Context, path string) (*file, error) {
 	in := os.Stdin
 	if path != "-" {
 		var err error
-		if in, err = os.Open(path); err != nil {
+		if in, err = pause.Await(ctx, func() (*os.File, error) { return os.Open(path) }); err != nil { // a pipe waits for its writer
 			return nil, err
 		}
 		s.closers = append(s.closers, in)
@@ -76,7 +77,7 @@ func (s *Source) openFile(ctx context.Context, path string) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	buffered := bufio.NewReaderSize(in, 1<<20)
+	buffered := bufio.NewReaderSize(pause.Reader{Context: ctx, From: in}, 1<<20)
 	plain, err := decompress(buffered)
 	if err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (s *Source) openFile(ctx context.Context, path string) (*file, error) {
 	if plain == nil {
 		plain = buffered
 	}
-	spooled, size, err := s.spool(ctx, plain)
+	spooled, size, err := s.spool(plain)
 	return &file{spooled, size, filepath.Base(path)}, err
 }
 
@@ -107,13 +108,13 @@ func decompress(in *bufio.Reader) (io.Reader, error) {
 }
 
 // spool writes a stream to a temporary file.
-func (s *Source) spool(ctx context.Context, in io.Reader) (*os.File, int64, error) {
+func (s *Source) spool(in io.Reader) (*os.File, int64, error) {
 	out, err := os.CreateTemp("", "gapless-import-")
 	if err != nil {
 		return nil, 0, err
 	}
 	s.closers = append(s.closers, temporary{out})
-	size, err := io.Copy(out, untilDone{ctx, in})
+	size, err := io.Copy(out, in)
 	return out, size, err
 }
 
@@ -121,19 +122,6 @@ func (s *Source) spool(ctx context.Context, in io.Reader) (*os.File, int64, erro
 type temporary struct{ *os.File }
 
 func (t temporary) Close() error { return errors.Join(t.File.Close(), os.Remove(t.Name())) }
-
-// untilDone reads until ctx ends.
-type untilDone struct {
-	ctx context.Context // of the one call that reads
-	in  io.Reader
-}
-
-func (u untilDone) Read(p []byte) (int, error) {
-	if u.ctx.Err() != nil {
-		return 0, context.Cause(u.ctx)
-	}
-	return u.in.Read(p)
-}
 
 func (f *file) name() string { return f.label }
 

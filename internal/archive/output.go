@@ -17,6 +17,7 @@ type Output struct {
 	path   string // where it will be
 	temp   string // where it is
 	folder bool
+	into   bool // the folder at path is there, and is to have the files
 	files  []*os.File
 	bufs   []*bufio.Writer
 }
@@ -36,15 +37,21 @@ func NewOutput(path string, replace bool) (*Output, error) {
 	return o, errors.Join(f.Chmod(0o644), f.Close())
 }
 
-// NewFolder begins the folder that will be at path, where there must be nothing
-// yet.
+// NewFolder begins the folder that will be at path, or files that will be in the
+// folder that is there.
 func NewFolder(path string) (*Output, error) {
-	o, err := newOutput(path, false)
+	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, err
 	}
-	o.folder = true
-	if o.temp, err = os.MkdirTemp(filepath.Dir(o.path), "."+filepath.Base(o.path)+".*.tmp"); err != nil {
+	o := &Output{path: path, folder: true}
+	beside := filepath.Dir(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		o.into, beside = true, path
+	} else if err == nil {
+		return nil, fmt.Errorf("%s: %w", path, fs.ErrExist)
+	}
+	if o.temp, err = os.MkdirTemp(beside, "."+filepath.Base(path)+".*.tmp"); err != nil {
 		return nil, err
 	}
 	return o, os.Chmod(o.temp, 0o755)
@@ -69,11 +76,17 @@ func newOutput(path string, replace bool) (*Output, error) {
 // Temp is where the file is now, for those who write it themselves.
 func (o *Output) Temp() string { return o.temp }
 
-// Open gives a writer of the file, or of the file with a name in the folder.
+// Open gives a writer of the file, or of the file with a name in the folder, where
+// there must be none of that name yet.
 func (o *Output) Open(name string) (io.Writer, error) {
 	path := o.temp
 	if o.folder {
 		path = filepath.Join(o.temp, name)
+	}
+	if o.into {
+		if there := filepath.Join(o.path, name); exists(there) {
+			return nil, fmt.Errorf("%s: %w", there, fs.ErrExist)
+		}
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o644)
 	if err != nil {
@@ -92,7 +105,7 @@ func (o *Output) Commit() error {
 		err = toDisk(o.temp)
 	}
 	if err == nil {
-		err = os.Rename(o.temp, o.path)
+		err = o.name()
 	}
 	if err != nil {
 		o.Abort()
@@ -100,6 +113,28 @@ func (o *Output) Commit() error {
 	}
 	o.temp = ""
 	return toDisk(filepath.Dir(o.path))
+}
+
+// name gives the file or the folder its name, or the files in the folder theirs.
+func (o *Output) name() error {
+	if !o.into {
+		return os.Rename(o.temp, o.path)
+	}
+	entries, err := os.ReadDir(o.temp)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := os.Rename(filepath.Join(o.temp, e.Name()), filepath.Join(o.path, e.Name())); err != nil {
+			return err
+		}
+	}
+	return errors.Join(os.Remove(o.temp), toDisk(o.path))
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 func (o *Output) flush() (err error) {

@@ -90,8 +90,8 @@ func TestOutputReplaces(t *testing.T) {
 	if _, err := archive.NewOutput(folder, true); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("of a folder: error %v", err)
 	}
-	if _, err := archive.NewFolder(folder); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("error %v", err)
+	if _, err := archive.NewFolder(path); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("of a file where a folder shall be: error %v", err)
 	}
 	o := must[*archive.Output](t)(archive.NewOutput(path, true))
 	if err := o.Commit(); err != nil {
@@ -112,6 +112,18 @@ func TestFolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]string{"out", "out/a", "out/b"}, list(t, folder)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	o = must[*archive.Output](t)(archive.NewFolder(filepath.Join(folder, "out"))) // into what is there
+	defer o.Abort()
+	if _, err := o.Open("b"); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("of a file that is there: error %v", err)
+	}
+	io.WriteString(must[io.Writer](t)(o.Open("c")), "c")
+	if err := o.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"out", "out/a", "out/b", "out/c"}, list(t, folder)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 }

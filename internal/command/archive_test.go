@@ -79,7 +79,7 @@ func TestDiff(t *testing.T) {
 		}
 		golden(t, "diff-"+strings.NewReplacer(" ", "-", ",", "").Replace(tt.name), stdout+stderr)
 	}
-	if code, _, stderr := gapless(t, "diff", a, "none.db"); code != exitFailed || stderr != "gapless: there is no file none.db\n" {
+	if code, _, stderr := gapless(t, "diff", a, "none.db"); code != exitFailed || stderr != "gapless: there is no file none.db: name another\n" {
 		t.Errorf("exit %d: %s", code, stderr)
 	}
 	if code, _, stderr := gapless(t, "diff", a); code != exitUsage || !strings.Contains(stderr, "takes 2 arguments") {
@@ -150,7 +150,7 @@ func TestExportFails(t *testing.T) {
 		{[]string{"--format", "sqlite", "--out", out, "--db", edited}, 4, "block 51: not verified"},
 		{[]string{"--format", "csv", "--out", out, "--db", edited}, 4, "block 51: not verified"},
 		{[]string{"--format", "rlp", "--out", out, "--receipts", out + "r", "--db", edited}, 4, "block 51: not verified"},
-		{[]string{"--format", "jsonl", "--out", filepath.Join(folder, "no", "out"), "--to", "9"}, 1, "no such file or directory"},
+		{[]string{"--format", "jsonl", "--out", filepath.Join(folder, "no", "out"), "--to", "9"}, 2, "make it first"},
 		{[]string{"--out", out}, 2, "say with --format"},
 		{[]string{"--format", "xml", "--out", out}, 2, `--format is "xml"`},
 		{[]string{"--format", "csv"}, 2, "name it with --out"},

@@ -29,7 +29,11 @@ func (a *app) backupCommand() *cobra.Command {
 	var db string
 	var force bool
 	c := a.command("backup", backupUsage, 1, func(ctx context.Context, args []string) error {
-		b := backup{db: db, out: args[0], force: force, stdout: a.stdout, progress: newConsole(a.stderr)}
+		out, err := aNewFile.parseAll("OUT", args)
+		if err != nil {
+			return err
+		}
+		b := backup{db: db, out: out[0], force: force, stdout: a.stdout, progress: newConsole(a.stderr)}
 		return b.run(ctx)
 	})
 	dbFlag(c.Flags(), &db)
@@ -82,8 +86,6 @@ func (b *backup) mayWrite() error {
 	}
 	file, err := os.Stat(b.db)
 	switch {
-	case there.IsDir():
-		return usagef("%s is a folder: name a file in it", b.out)
 	case err == nil && os.SameFile(there, file):
 		return usagef("%s is the file itself: name another", b.out)
 	case !b.force:
@@ -169,7 +171,7 @@ func (b *backup) prove(ctx context.Context, file *store.Reader, partial string) 
 	v := verification{out: b.progress, progress: b.progress}
 	if done, err = v.check(ctx, r); err == nil && done.Faults > 0 {
 		err = &exitError{exitFault, fmt.Errorf("%s: there is no backup\n`gapless verify --repair --db %s` has wrong blocks fetched anew",
-			count(done.Faults, "fault"), b.db)}
+			count(done.Faults, "fault"), pasted(b.db))}
 	}
 	return done, err
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"strings"
@@ -14,6 +15,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"gapless/internal/store"
 )
 
 // Exit codes, for scripts.
@@ -61,11 +64,11 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	return a.report(root.ExecuteContext(ctx))
+	return a.report(ctx, root.ExecuteContext(ctx))
 }
 
 // report tells of an error and gives the exit code for it.
-func (a *app) report(err error) int {
+func (a *app) report(ctx context.Context, err error) int {
 	if err == nil {
 		return exitDone
 	}
@@ -73,7 +76,14 @@ func (a *app) report(err error) int {
 	if e, ok := errors.AsType[*exitError](err); ok {
 		code = e.code
 	}
-	if text := err.Error(); text != "" {
+	text := err.Error()
+	if code == exitFailed && ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		text = "stopped before it was done"
+	}
+	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, store.ErrUnwritable) { // which has a hint of its own
+		text += "\ngive yourself the right to it, or name another"
+	}
+	if text != "" {
 		fmt.Fprintf(a.stderr, "gapless: %s\n", text)
 	}
 	return code
@@ -90,6 +100,9 @@ func (a *app) root() *cobra.Command {
 	}})
 	root.SetHelpFunc(func(c *cobra.Command, _ []string) { fmt.Fprint(a.stdout, c.Long) })
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		if bad, ok := errors.AsType[pathError](err); ok {
+			return usagef("%w", bad)
+		}
 		return usagef("%w\n`%s -h` lists the flags", err, c.CommandPath())
 	})
 	root.Args = func(_ *cobra.Command, args []string) error {
@@ -156,21 +169,23 @@ func fromEnvironment(flags *pflag.FlagSet, which func(flag string) bool) (err er
 func isDB(flag string) bool      { return flag == "db" }
 func isSetting(flag string) bool { return flag != "help" }
 
-// parts splits the variable of a flag that may be repeated: headers at line
-// ends, other values at any space.
+// parts splits the variable of a flag that may be repeated: headers and paths at
+// line ends, other values at any space.
 func parts(f *pflag.Flag, value string) []string {
-	switch {
-	case f.Value.Type() != "stringArray":
-		return []string{value}
-	case f.Name == "rpc-header":
+	switch kind := f.Value.Type(); {
+	case kind == "paths", f.Name == "rpc-header":
 		return strings.Split(strings.TrimSpace(value), "\n")
+	case kind == "stringArray":
+		return strings.Fields(value)
 	}
-	return strings.Fields(value)
+	return []string{value}
 }
 
-// dbFlag adds --db to a command.
+const usualDB = "gapless.db"
+
+// dbFlag adds --db to a command that makes no file.
 func dbFlag(flags *pflag.FlagSet, db *string) {
-	flags.StringVar(db, "db", "gapless.db", "")
+	pathFlag(flags, db, "db", usualDB, aDatabase)
 }
 
 const rootUsage = `

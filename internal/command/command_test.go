@@ -134,7 +134,7 @@ func TestErrors(t *testing.T) {
 		}
 		fmt.Fprintf(&all, "$ gapless %s\n%s%sexit %d\n\n", strings.Join(args, " "), stdout, stderr, code)
 	}
-	folders := regexp.MustCompile(`/\S*/Test\w+/\d+/`)
+	folders := regexp.MustCompile(`/\S*/Test\w+/\d+/?`)
 	ports := regexp.MustCompile(`127\.0\.0\.1:\d{5}`)
 	golden(t, "errors", ports.ReplaceAllString(folders.ReplaceAllString(all.String(), "/"), "127.0.0.1:PORT"))
 }

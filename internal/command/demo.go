@@ -218,8 +218,8 @@ func (d *demo) stay(ctx context.Context, s *service) error {
 	if s.page != nil {
 		s.out.printf("  http://%s\n", s.page.address)
 	}
-	s.out.printf("  gapless status --db %s\n", s.store.Path())
-	s.out.printf("  sqlite3 %s 'SELECT * FROM blocks_hex ORDER BY number DESC LIMIT 5'\n", s.store.Path())
+	s.out.printf("  gapless status --db %s\n", pasted(s.store.Path()))
+	s.out.printf("  sqlite3 %s 'SELECT * FROM blocks_hex ORDER BY number DESC LIMIT 5'\n", pasted(s.store.Path()))
 	<-ctx.Done()
 	return context.Cause(ctx)
 }

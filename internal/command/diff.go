@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/archive"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -34,10 +35,13 @@ func (a *app) diffCommand() *cobra.Command {
 	var asJSON bool
 	c := a.command("diff", diffUsage, 2, func(ctx context.Context, files []string) error {
 		from, to, err := between.bounds()
+		if err == nil {
+			files, err = aDatabase.parseAll("FILE", files)
+		}
 		if err != nil {
 			return err
 		}
-		d := &difference{app: a, json: asJSON, limit: int(limit), progress: newConsole(a.stderr)}
+		d := &difference{app: &app{pause.Writer{Context: ctx, To: a.stdout}, a.stderr}, json: asJSON, limit: int(limit), progress: newConsole(a.stderr)}
 		return withCode(d.files(ctx, files[0], files[1], from, to))
 	})
 	between.flags(c.Flags())
@@ -95,7 +99,7 @@ func (d *difference) files(ctx context.Context, pathA, pathB string, from, to *u
 func openNamed(ctx context.Context, path string) (*store.Reader, error) {
 	r, err := store.OpenReader(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no file %s", path)
+		return nil, fmt.Errorf("there is no file %s: name another", path)
 	}
 	return r, err
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/archive"
+	"gapless/internal/pause"
 )
 
 const exportUsage = `
@@ -67,10 +68,10 @@ func (a *app) exportCommand() *cobra.Command {
 	})
 	dbFlag(c.Flags(), &x.db)
 	between.flags(c.Flags())
-	for name, flag := range map[string]*string{"format": &x.format, "table": &x.table, "receipts": &x.receipts} {
-		c.Flags().StringVar(flag, name, "", "")
-	}
-	c.Flags().StringVar(&x.out, "out", stdout, "")
+	c.Flags().StringVar(&x.format, "format", "", "")
+	c.Flags().StringVar(&x.table, "table", "", "")
+	pathFlag(c.Flags(), &x.receipts, "receipts", "", aNewFile)
+	pathFlag(c.Flags(), &x.out, "out", stdout, checkLater)
 	c.Flags().BoolVar(&x.force, "force", false, "")
 	c.Flags().Uint64Var(&x.blocks, "range", 0, "")
 	c.Flags().BoolVar(&x.follow, "follow", false, "")
@@ -120,7 +121,21 @@ func (x *export) check(a *app) error {
 	case same(x.out, x.db) || same(x.receipts, x.db):
 		return usagef("%s is the file that is read: name another", x.db)
 	}
+	if err := x.target().check("--out", x.out); err != nil {
+		return usagef("%w", err)
+	}
 	return x.alone()
+}
+
+// target is what --out has to lead to.
+func (x *export) target() target {
+	switch {
+	case x.format == "parquet":
+		return aDataset
+	case x.folder():
+		return aNewFolder
+	}
+	return aNewFile
 }
 
 // alone refuses to put a database beside what SQLite would take for a part of
@@ -163,12 +178,12 @@ func (x *export) write(ctx context.Context, a *app, s *archive.Selection) (err e
 	receipts := new(archive.Output)
 	if x.receipts != "" {
 		if receipts, err = archive.NewOutput(x.receipts, x.force); err != nil {
-			return withForce(err)
+			return x.withForce(err)
 		}
 		defer receipts.Abort()
 	}
 	if x.out == stdout && x.format != "sqlite" {
-		err = x.stream(ctx, s, func(string) (io.Writer, error) { return a.stdout, nil }, receipts)
+		err = x.stream(ctx, s, func(string) (io.Writer, error) { return pause.Writer{Context: ctx, To: a.stdout}, nil }, receipts)
 	} else {
 		err = x.file(ctx, a, s, receipts)
 	}
@@ -199,7 +214,7 @@ func (x *export) file(ctx context.Context, a *app, s *archive.Selection, receipt
 		out, err = archive.NewOutput(x.out, x.force)
 	}
 	if err != nil {
-		return withForce(err)
+		return x.withForce(err)
 	}
 	defer out.Abort()
 	if x.format == "sqlite" {
@@ -209,9 +224,9 @@ func (x *export) file(ctx context.Context, a *app, s *archive.Selection, receipt
 	}
 	switch {
 	case err != nil:
-		return err
+		return x.withForce(err)
 	case x.out == stdout:
-		return copyTo(a.stdout, out.Temp())
+		return copyTo(pause.Writer{Context: ctx, To: a.stdout}, out.Temp())
 	}
 	return out.Commit()
 }
@@ -269,7 +284,10 @@ func copyTo(out io.Writer, path string) error {
 }
 
 // withForce adds to the error of a file that is there what can be done.
-func withForce(err error) error {
+func (x *export) withForce(err error) error {
+	if errors.Is(err, fs.ErrExist) && x.folder() {
+		return fmt.Errorf("%w\nname another folder: files of one are not replaced", err)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("%w\nname another, or replace a file with --force", err)
 	}

@@ -47,13 +47,16 @@ func (a *app) importCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		i.paths, i.out = args, newConsole(a.stderr)
+		if i.paths, err = aFile.parseAll("FILE", args); err != nil {
+			return err
+		}
+		i.out = newConsole(a.stderr)
 		return i.run(c.Context())
 	}
-	dbFlag(c.Flags(), &f.db)
+	pathFlag(c.Flags(), &f.db, "db", usualDB, aNewFile)
 	c.Flags().StringVar(&f.from, "from", "", "")
 	c.Flags().StringVar(&f.to, "to", "", "")
-	c.Flags().StringArrayVar(&f.receipts, "receipts", nil, "")
+	pathsFlag(c.Flags(), &f.receipts, "receipts", aFile)
 	c.Flags().StringVar(&f.chainID, "chain-id", "", "")
 	c.Flags().StringVar(&f.genesis, "genesis-hash", "", "")
 	c.Flags().StringVar(&f.verify, "verify", string(chain.Auto), "")

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"slices"
 	"time"
@@ -58,11 +57,8 @@ func (i *importing) run(ctx context.Context) (err error) {
 
 // explainSource adds what can be done.
 func explainSource(err error) error {
-	switch {
-	case errors.Is(err, archive.ErrUnknownChain):
+	if errors.Is(err, archive.ErrUnknownChain) {
 		return usagef("%w\ntell it with --chain-id and --genesis-hash", err)
-	case errors.Is(err, fs.ErrNotExist):
-		return usagef("%w", err)
 	}
 	return err
 }
@@ -239,7 +235,7 @@ func (i *importing) tell(ctx context.Context, failed error) error {
 	})
 	if err == nil && missing > 0 {
 		err = &exitError{exitIncomplete, fmt.Errorf("%s missing from block %s to %s; `gapless gaps --db %s` lists them",
-			are(missing, "block"), thousands(i.first), thousands(i.source.Last()), i.db)}
+			are(missing, "block"), thousands(i.first), thousands(i.source.Last()), pasted(i.db))}
 	}
 	return err
 }

@@ -63,5 +63,5 @@ func explainOpen(err error, db string) error {
 	if n.Address == "" {
 		return fmt.Errorf("%w: process %d, which serves no page and can't be told anything: stop it first", err, n.ID)
 	}
-	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, db)
+	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, pasted(db))
 }

@@ -23,7 +23,7 @@ const defaultNode = "http://127.0.0.1:8545"
 func (f *nodeFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.rpc, "rpc", nil, "")
 	flags.StringArrayVar(&f.rpcHeader, "rpc-header", nil, "")
-	flags.StringVar(&f.rpcFile, "rpc-file", "", "")
+	pathFlag(flags, &f.rpcFile, "rpc-file", "", aFile)
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "")
 }
 

@@ -84,7 +84,7 @@ func (x *export) followParquet(ctx context.Context, a *app) error {
 	fmt.Fprintf(a.stderr, "following %s: ranges of %s blocks go to %s when they are whole and final; %s there already\n",
 		x.db, thousands(f.Dataset.Size), x.out, count(uint64(len(f.Dataset.Ranges)), "range"))
 	err = f.Follow(ctx)
-	if ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop
 	}
 	return withCode(err)

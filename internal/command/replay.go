@@ -63,7 +63,11 @@ func (a *app) replayCommand() *cobra.Command {
 	}
 	c.PreRunE = nil
 	c.RunE = func(c *cobra.Command, args []string) error {
-		r := &replay{replayFlags: f, path: args[0], command: args[1:], stdout: a.stdout, stderr: a.stderr}
+		file, err := aDatabase.parseAll("FILE", args[:1])
+		if err != nil {
+			return err
+		}
+		r := &replay{replayFlags: f, path: file[0], command: args[1:], stdout: a.stdout, stderr: a.stderr}
 		return r.run(c.Context())
 	}
 	c.Flags().StringVar(&f.listen, "listen", defaultReplay, "")
@@ -90,7 +94,7 @@ func (r *replay) run(ctx context.Context) error {
 	}
 	file, err := store.OpenReader(ctx, r.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no file %s; make it with gapless run", r.path)
+		return fmt.Errorf("there is no file %s; name another, or make it with gapless run", r.path)
 	}
 	if err != nil {
 		return err
@@ -161,8 +165,8 @@ func (r *replay) complete(ctx context.Context, file *store.Reader) error {
 	if err != nil || len(ranges) == 0 {
 		return err
 	}
-	return &exitError{exitIncomplete, fmt.Errorf("blocks are missing from %s, the first of them is %d; `gapless gaps --db %[1]s` lists them\n--allow-gaps replays what is there",
-		filepath.Base(r.path), ranges[0].First)}
+	return &exitError{exitIncomplete, fmt.Errorf("blocks are missing from %s, the first of them is %d; `gapless gaps --db %s` lists them\n--allow-gaps replays what is there",
+		filepath.Base(r.path), ranges[0].First, pasted(r.path))}
 }
 
 // newPace reads --pace and --start.

@@ -62,7 +62,7 @@ func (s *service) putAside(ctx context.Context) error {
 	aside, err := s.store.Rotate(ctx)
 	if errors.Is(err, store.ErrReplicated) {
 		return fmt.Errorf("the chain was reset: %w\nstop Litestream, move the file and its replica away, and start both again; if it is not in use any more: sqlite3 %s 'DROP TABLE _litestream_seq'",
-			err, s.db)
+			err, pasted(s.db))
 	}
 	if err != nil {
 		return err

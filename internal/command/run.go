@@ -17,6 +17,7 @@ import (
 
 	"gapless/gapfill"
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -71,7 +72,7 @@ usage: gapless run [flags]
   --log-format FORMAT   text or json (text)
 
 The environment can set each flag, for example GAPLESS_DB, GAPLESS_RPC (URLs separated by spaces)
-and GAPLESS_RPC_HEADER (one a line).
+and GAPLESS_RPC_HEADER and GAPLESS_ABI (one a line).
 `
 
 // runFlags are the flags of run as they were given.
@@ -101,7 +102,7 @@ type runFlags struct {
 }
 
 func (f *runFlags) register(flags *pflag.FlagSet) {
-	dbFlag(flags, &f.db)
+	pathFlag(flags, &f.db, "db", usualDB, aNewFile)
 	f.nodeFlags.register(flags)
 	flags.StringVar(&f.from, "from", "", "")
 	flags.StringVar(&f.until, "until", "", "")
@@ -119,8 +120,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringArrayVar(&f.hosts, "host", nil, "")
 	flags.StringVar(&f.maxLogs, "max-logs", "", "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
-	flags.StringArrayVar(&f.abis, "abi", nil, "")
-	flags.StringVar(&f.labels, "labels", "", "")
+	pathsFlag(flags, &f.abis, "abi", aFolder)
+	pathFlag(flags, &f.labels, "labels", "", aFile)
 	flags.StringVar(&f.logLevel, "log-level", "info", "")
 	flags.StringVar(&f.logFormat, "log-format", "text", "")
 }
@@ -134,7 +135,7 @@ const defaultListen = "127.0.0.1:8600"
 func (a *app) runCommand(name, usage string) *cobra.Command {
 	var f runFlags
 	c := a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
-		o, err := f.options()
+		o, err := pause.Await(ctx, f.options) // a file that is read may be a pipe
 		if err != nil {
 			return err
 		}
@@ -183,8 +184,6 @@ func (f *runFlags) options() (o options, err error) {
 // check looks at the values that are used as they are.
 func (f *runFlags) check() error {
 	switch {
-	case f.db == "":
-		return usagef("--db is empty: name a file")
 	case f.keep > 0 && f.keep < store.LeastKept || f.keep > math.MaxInt64:
 		return usagef("--keep is %d: keep at least %d blocks, which a reorg may leave, or 0 for all", f.keep, store.LeastKept)
 	case f.wait < 0:

@@ -20,6 +20,7 @@ import (
 	"gapless/indexer"
 	"gapless/internal/chain"
 	"gapless/internal/node"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 	"gapless/internal/systemd"
 )
@@ -167,7 +168,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.listen != "" {
-		if s.page, err = s.openPage(); err != nil {
+		if s.page, err = pause.Await(ctx, s.openPage); err != nil {
 			return err
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/chain"
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -43,13 +44,13 @@ func (a *app) verifyCommand() *cobra.Command {
 	var asJSON, repair, complete bool
 	var nodes nodeFlags
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
-		v := verification{out: a.stdout, json: asJSON, complete: complete, progress: newConsole(a.stderr)}
+		v := verification{out: pause.Writer{Context: ctx, To: a.stdout}, json: asJSON, complete: complete, progress: newConsole(a.stderr)}
 		var err error
 		if v.from, v.to, err = between.bounds(); err != nil {
 			return err
 		}
 		o := options{db: db, onReset: resetStop, level: chain.Auto}
-		if err := nodes.into(&o); err != nil {
+		if _, err := pause.Await(ctx, func() (struct{}, error) { return struct{}{}, nodes.into(&o) }); err != nil {
 			return err
 		}
 		err = v.file(ctx, db)

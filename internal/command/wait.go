@@ -124,7 +124,7 @@ func (s *service) finish(ctx context.Context) error {
 	}
 	if missing > 0 {
 		return &exitError{exitIncomplete, fmt.Errorf("%s still missing up to block %s; `gapless gaps --db %s` lists them",
-			are(missing, "block"), thousands(*s.last), s.db)}
+			are(missing, "block"), thousands(*s.last), pasted(s.db))}
 	}
 	return errFinished
 }

@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"testing"
 
 	"gapless/internal/node/nodetest"
+	"gapless/internal/readme"
 	"gapless/testdata"
 )
 
@@ -59,13 +59,13 @@ func TestReadmeFixtures(t *testing.T) {
 // readmeBlock is the only block of a language in README.
 func readmeBlock(t *testing.T, language string) []byte {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	blocks, err := readme.Blocks("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	found := regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllSubmatch(text, -1)
-	if len(found) != 1 {
-		t.Fatalf("README has %d blocks of %s", len(found), language)
+	text := readme.Of(blocks, language)
+	if text == "" {
+		t.Fatalf("README has no block of %s, or several", language)
 	}
-	return found[0][1]
+	return []byte(text)
 }

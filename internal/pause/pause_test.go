@@ -3,6 +3,7 @@ package pause
 import (
 	"context"
 	"errors"
+	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,4 +39,37 @@ func TestFor(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What nothing can interrupt is left behind when the context ends, and gives what
+// it gives before.
+func TestAwait(t *testing.T) {
+	ended := errors.New("the work is over")
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Minute, ended)
+		defer cancel()
+		in, out := io.Pipe() // nobody is at the other end
+		defer in.Close()
+		defer out.Close()
+		if n, err := Await(ctx, func() (int, error) { return 7, io.EOF }); n != 7 || err != io.EOF {
+			t.Errorf("it gives %d, %v", n, err)
+		}
+		go func() { _, _ = out.Write([]byte("word")) }()
+		some := make([]byte, 10)
+		if n, err := (Reader{ctx, in}).Read(some); string(some[:n]) != "word" || err != nil {
+			t.Errorf("read %q, %v", some[:n], err)
+		}
+		begun := time.Now()
+		if n, err := (Reader{ctx, in}).Read(some); n != 0 || err != ended {
+			t.Errorf("read %d, %v", n, err)
+		}
+		if waited := time.Since(begun); waited != time.Minute {
+			t.Errorf("waited %s", waited)
+		}
+		_, unread := io.Pipe()
+		if n, err := (Writer{ctx, unread}).Write([]byte("word")); n != 0 || err != ended {
+			t.Errorf("wrote %d, %v", n, err)
+		}
+		unread.Close()
+	})
 }

@@ -72,6 +72,67 @@ func TestReadOnly(t *testing.T) {
 	}
 }
 
+// What can't be read, and a folder that can't be written to, are said to be so with
+// what to do, by whatever flag or argument they are named.
+func TestRights(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, 20)
+	var env []string
+	if os.Getuid() == 0 {
+		env = []string{asUser + "=" + strconv.Itoa(nobody)}
+	}
+	folder := openFolder(t)
+	at := func(name string) string { return filepath.Join(folder, name) }
+	for _, args := range [][]string{
+		{"run", "--db", at("chain.db"), "--rpc", url, "--listen", "off", "--until", "20"},
+		{"export", "--db", at("chain.db"), "--format", "rlp", "--out", at("chain.rlp"), "--receipts", at("receipts.rlp")},
+		{"backup", at("secret.db"), "--db", at("chain.db")},
+	} {
+		if code, said := exitOf(t, env, args...); code != 0 {
+			t.Fatalf("%s: exit %d: %s", args, code, said)
+		}
+	}
+	for _, name := range []string{"nodes", "labels"} {
+		if err := os.WriteFile(at(name), []byte(url), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"nodes", "labels", "chain.rlp", "receipts.rlp", "secret.db"} {
+		mode(t, at(name), 0)
+	}
+	if err := os.Mkdir(at("closed"), 0o555); err != nil { // root's, where it is root who tests
+		t.Fatal(err)
+	}
+	closed := filepath.Join(at("closed"), "out")
+	for _, args := range [][]string{
+		{"run", "--rpc-file", at("nodes"), "--listen", "off"},
+		{"run", "--labels", at("labels"), "--db", at("chain.db"), "--rpc", url, "--listen", "127.0.0.1:0"},
+		{"run", "--db", closed, "--rpc", url, "--listen", "off", "--until", "9"},
+		{"status", "--db", at("secret.db")},
+		{"verify", "--db", at("secret.db")},
+		{"replay", at("secret.db"), "--listen", "127.0.0.1:0"},
+		{"diff", at("secret.db"), at("chain.db")},
+		{"import", at("chain.rlp"), "--receipts", at("receipts.rlp"), "--db", at("new.db")},
+		{"import", at("chain.rlp"), "--receipts", at("receipts.rlp"), "--db", closed},
+		{"backup", closed, "--db", at("chain.db")},
+		{"export", "--format", "jsonl", "--out", closed, "--db", at("chain.db")},
+		{"export", "--format", "csv", "--out", closed, "--db", at("chain.db")},
+		{"export", "--format", "csv", "--out", at("closed"), "--db", at("chain.db")},
+		{"export", "--format", "parquet", "--out", closed, "--db", at("chain.db")},
+	} {
+		code, said := exitOf(t, env, args...)
+		hint := strings.Contains(said, "give yourself the right") || strings.Contains(said, "must be writable")
+		if code != 1 && code != 2 || !hint || !strings.Contains(said, "permission denied") || strings.Count(said, "\n") > 2 {
+			t.Errorf("%s: exit %d: %s", strings.ReplaceAll(strings.Join(args, " "), folder, ""), code, said)
+		}
+	}
+	for _, name := range []string{"new.db", "new.db.lock"} {
+		if _, err := os.Stat(at(name)); err == nil {
+			t.Errorf("there is a %s", name)
+		}
+	}
+}
+
 // openFolder is a new folder that belongs to the user under whom the program
 // runs, with a way to it that anybody may go.
 func openFolder(t *testing.T) string {

@@ -246,3 +246,62 @@ func TestSecondInterrupt(t *testing.T) {
 	}
 	isWhole(t, p.db, 51)
 }
+
+// Ctrl-C ends who waits for the other end of a pipe.
+func TestInterruptedAtPipe(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, 1600)
+	db := newDB(t)
+	if code, said := exitOf(t, nil, "run", "--db", db, "--rpc", url, "--listen", "off", "--until", "1600"); code != 0 {
+		t.Fatalf("exit %d: %s", code, said)
+	}
+	for _, tt := range []struct {
+		name string
+		args []string
+		wait func(t *testing.T, in, out *os.File) // until it waits
+	}{
+		{"nobody reads", []string{"export", "--format", "jsonl", "--db", db}, func(t *testing.T, _, out *os.File) {
+			if _, err := out.Read(make([]byte, 100)); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"nobody writes", []string{"import", "-", "--db", newDB(t)}, func(t *testing.T, in, _ *os.File) {
+			if _, err := in.Write(bytes.Repeat([]byte("{"), 1<<20)); err != nil { // more than a pipe holds
+				t.Error(err)
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			inFor, in, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer in.Close()
+			out, outFor, err := os.Pipe()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer out.Close()
+			said := new(output)
+			cmd := gapless(outFor, nil, tt.args...)
+			cmd.Stdin, cmd.Stderr = inFor, said
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			inFor.Close()
+			outFor.Close()
+			p := &program{t: t, cmd: cmd, out: said, ended: make(chan struct{})}
+			go func() {
+				_ = cmd.Wait() // the state says how it ended
+				close(p.ended)
+			}()
+			t.Cleanup(p.kill)
+			tt.wait(t, in, out)
+			p.signal(os.Interrupt)
+			if code := p.end(); code != 1 || !strings.Contains(said.String(), "stopped") {
+				t.Errorf("exit %d: %s", code, said)
+			}
+		})
+	}
+}

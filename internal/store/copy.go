@@ -11,6 +11,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"gapless/internal/pause"
 	"gapless/schema"
 )
 
@@ -27,7 +28,7 @@ func openCopyOfFiles(ctx context.Context, path string, known schema.Migrations) 
 	return openPrivate(ctx, path, known, func(to string) error {
 		before := stamps(path)
 		for _, suffix := range besides {
-			if err := copyFile(path+suffix, to+suffix); err != nil {
+			if err := copyFile(ctx, path+suffix, to+suffix); err != nil {
 				return err
 			}
 		}
@@ -170,9 +171,9 @@ func stamps(path string) (all [len(besides)]stamp) {
 	return all
 }
 
-// copyFile copies a file if it is there. No other connection of this process may
+// copyFile copies a file if it is there, until ctx ends. No other connection of this process may
 // have locks on it: closing the file gives them up.
-func copyFile(from, to string) error {
+func copyFile(ctx context.Context, from, to string) error {
 	in, err := os.Open(from)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -185,6 +186,6 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	_, err = io.Copy(out, pause.Reader{Context: ctx, From: in})
 	return errors.Join(err, out.Close())
 }

@@ -66,6 +66,9 @@ func openOnce(ctx context.Context, path string, known schema.Migrations, mayCopy
 	if _, err := size(path); err != nil {
 		return nil, err
 	}
+	if err := readable(path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
 	r, err := openInPlace(ctx, path)
 	if mayCopy && errors.Is(err, errUnfinished) {
 		r, err = openCopyOfFiles(ctx, path, known)

@@ -16,3 +16,6 @@ func access(path string) error {
 	}
 	return nil
 }
+
+// readable says why a file can't be read. That can't be known.
+func readable(string) error { return nil }

@@ -5,6 +5,15 @@ const { createPublicClient, http, webSocket, parseAbiItem } = require(process.en
 const sorted = (v) => (v && typeof v === 'object' && !Array.isArray(v) ? Object.fromEntries(Object.entries(v).sort(([a], [b]) => (a < b ? -1 : 1))) : v)
 const print = (name, value) => console.log(name, JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}n` : sorted(v))))
 
+// A node's filter may lag behind its own subscriptions.
+async function firstChange(client, filter) {
+  for (let tries = 0; tries < 200; tries++) {
+    const changes = await client.getFilterChanges({ filter })
+    if (changes.length > 0) return changes[0]
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
 async function main() {
   const number = BigInt(process.env.BLOCK) // has a transaction
   const client = createPublicClient({ transport: http(process.env.HTTP_URL, { retryCount: 0 }) })
@@ -41,7 +50,7 @@ async function main() {
     socket.transport.subscribe({
       params: ['newHeads'],
       onData: async ({ result }) => {
-        print('newHeads', [result, (await client.getFilterChanges({ filter }))[0]])
+        print('newHeads', [result, await firstChange(client, filter)])
         resolve()
       },
       onError: reject,
