@@ -90,7 +90,6 @@ func newBatch(loopback bool) int {
 
 // answered notes that the endpoint answered.
 func (e *endpoint) answered() {
-	e.respite.reset()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.foreign {
@@ -156,7 +155,7 @@ func number(yes bool) float64 {
 func (e *endpoint) chunk(calls, group int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := min(calls, e.batch, e.budget.atOnce())
+	n := min(calls, e.batch, e.limit.atOnce(), e.budget.atOnce())
 	if n > group {
 		n -= n % group
 	}

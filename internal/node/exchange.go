@@ -27,6 +27,7 @@ func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool) err
 	start := time.Now()
 	err = e.ask(ctx, body, calls)
 	e.metrics.request(calls, requestOutcome(ctx, err), time.Since(start))
+	e.learn(start, calls, err)
 	if err == nil {
 		e.answered()
 	}
