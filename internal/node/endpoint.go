@@ -49,6 +49,8 @@ type endpoint struct {
 	nulls         []uint64  // blocks below given that were null, the first few
 	prunedAt      time.Time // when state.Lowest was told
 	disputed      bool      // it has given another block than the leader
+	wrongUntil    time.Time // it does not lead until then, because of a wrong block
+	relapses      int       // times that it gave a wrong block after that
 	batch         int       // calls in a request, at least 1
 	mostBatch     int       // what batch grows back to
 	good          int       // requests answered since batch changed

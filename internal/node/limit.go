@@ -24,7 +24,7 @@ const (
 	spread = 10
 	// Beyond this share of refused requests, some make the rate lower: fewer come
 	// by chance. If it is lowered already, it is for the search for a higher one.
-	fairShare, tooMany, tooManyLowered = 0.1, 3.5, 2.5
+	fairShare, tooMany, tooManyLowered = 0.1, 3.5, 2.2
 	// margin is by how much a lowered rate is below what was answered, so that a
 	// node that counts calls over a time has some to spare.
 	margin = 0.1

@@ -137,7 +137,7 @@ func findLimit(t *testing.T, most rate.Limit, spare float64, after time.Duration
 // Refusals that have nothing to do with the rate hardly make it lower; a tenth
 // of all requests does, and it still does not crawl.
 func TestLimiterIgnoresChance(t *testing.T) {
-	for percent, want := range map[int]float64{1: 7000, 5: 5000, 10: 800} {
+	for percent, want := range map[int]float64{1: 7000, 5: 2500, 10: 500} {
 		synctest.Test(t, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 1))
 			o := load{

@@ -6,7 +6,7 @@ const (
 	shortSeries, longSeries = 30, 30 << 5
 	// The first requests have few calls. Later ones have this part of those that
 	// were answered, so that little is asked in vain of a node that has a limit.
-	firstCalls, seenPart = 10, 8
+	firstCalls, seenPart = 10, 16
 )
 
 // Sizes learn how many calls a request may have where a node counts calls: a
