@@ -72,7 +72,7 @@ func (e *endpoint) notAnswered(ctx context.Context, err error) {
 	switch c, ok := err.(*chain.Error); {
 	case ctx.Err() != nil || errors.Is(err, errBudget):
 	case ok && c.Class == chain.RateLimited:
-		e.respite.lengthen(c.After, time.Now())
+		e.respite.refused(c.After, time.Now())
 	default:
 		e.failed(err)
 	}

@@ -227,6 +227,9 @@ func (g *gathering) take(e *endpoint, i int, r chain.Result) {
 	}
 	if several {
 		g.node.memory.failed(r.Number, e)
+		if chain.ClassOf(r.Err) == chain.Invalid {
+			g.node.wrong(e, r.Number)
+		}
 	}
 	if before := g.results[i].Err; before == nil || chain.ClassOf(before) == chain.Pruned {
 		g.results[i].Err = r.Err // what is not pruned everywhere may be had
@@ -309,7 +312,3 @@ func (g *gathering) outcome() ([]chain.Result, error) {
 	}
 	return g.results, nil
 }
-
-// Reject says that the block that was last given for a number turned out to be
-// wrong: another endpoint is asked for it first the next time.
-func (n *Node) Reject(number uint64) { n.memory.reject(number) }

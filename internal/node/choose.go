@@ -73,6 +73,7 @@ type rank int
 const (
 	ready rank = iota // up, or not tried yet
 	trailing
+	wrong   // it gave a wrong block not long ago
 	limited // it asked for a respite
 	due     // down, and to be tried again
 	down
@@ -89,6 +90,8 @@ func (e *endpoint) rank() rank {
 		return due
 	case paused:
 		return limited
+	case time.Now().Before(e.wrongUntil):
+		return wrong
 	case e.behind:
 		return trailing
 	}

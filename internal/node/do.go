@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"gapless/internal/chain"
 )
@@ -16,6 +15,7 @@ import (
 // that the endpoint is to blame for, or the end of ctx; what is wrong with one
 // call is in the call, of a class that OfBlock.
 func (e *endpoint) do(ctx context.Context, calls []*call, group int) error {
+	tries := 0 // of the calls that come next, which failed
 	for len(calls) > 0 {
 		n := e.chunk(len(calls), group)
 		now, rest := calls[:n], calls[n:]
@@ -23,15 +23,16 @@ func (e *endpoint) do(ctx context.Context, calls []*call, group int) error {
 		if err == nil {
 			if left, err = sift(now); err == nil {
 				e.grow()
-				calls = rest
+				calls, tries = rest, 0
 				continue
 			}
 		}
-		ofCall, err := e.cope(ctx, n, err)
+		tries++
+		ofCall, err := e.cope(ctx, n, tries, err)
 		switch {
 		case ofCall:
 			left[0].err = blockError(err)
-			calls = rest
+			calls, tries = rest, 0
 		case err != nil:
 			return err
 		default:
@@ -53,19 +54,23 @@ func sift(calls []*call) (left []*call, err error) {
 	return left, err
 }
 
-// cope answers the failure of a request of n calls. Without an error, it is to
-// be tried again, perhaps in parts. ofCall says that the error belongs to the
-// one call that there was, else it is the endpoint's.
-func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ error) {
+// cope answers the failure of a request of n calls, which is the last of some
+// tries. Without an error, it is to be tried again, perhaps in parts. ofCall says
+// that the error belongs to the one call that there was, else it is the
+// endpoint's.
+func (e *endpoint) cope(ctx context.Context, n, tries int, err error) (ofCall bool, _ error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
+	}
+	if errors.Is(err, errSmaller) {
+		return false, nil
 	}
 	if errors.Is(err, errAllowance) || errors.Is(err, errBudget) {
 		return false, err
 	}
 	switch chain.ClassOf(err) {
 	case chain.RateLimited:
-		return false, e.slower(ctx, err)
+		return false, e.refused(ctx, tries, err)
 	case chain.TooLarge:
 		if n == 1 {
 			return true, err
@@ -76,7 +81,10 @@ func (e *endpoint) cope(ctx context.Context, n int, err error) (ofCall bool, _ e
 		if errors.Is(err, errUnanswered) {
 			return false, e.blame(ctx, err)
 		}
-		if probe := e.probe(ctx); probe != nil {
+		if tries == 1 && stumbled(err) {
+			return false, nil
+		}
+		if probe := e.probe(ctx); probe != nil && chain.ClassOf(probe) != chain.RateLimited {
 			return false, e.blame(ctx, err)
 		}
 		if errors.Is(err, errSlept) {
@@ -97,32 +105,6 @@ func isRefusal(err error) bool {
 	return ok && r.Code != codeTooLarge && r.Code != codeSlow
 }
 
-// slower waits as the endpoint asks, and lowers its rate.
-func (e *endpoint) slower(ctx context.Context, err error) error {
-	after := time.Duration(0)
-	if c, ok := errors.AsType[*chain.Error](err); ok {
-		after = c.After
-	}
-	now := time.Now()
-	e.respite.lengthen(after, now)
-	e.limit.slower(now, e.respite.left())
-	e.unsteady()
-	return e.waitRespite(ctx)
-}
-
-// waitRespite waits for the end of a respite that the endpoint asked for. It returns
-// an error of class RateLimited if that takes too long, or if there is another
-// endpoint to go to.
-func (e *endpoint) waitRespite(ctx context.Context) error {
-	if left := e.respite.left(); left > 0 && e.elsewhere() {
-		return e.named(paused(left))
-	}
-	if err := e.respite.wait(ctx); err != nil {
-		return e.named(err)
-	}
-	return nil
-}
-
 // blame notes an error of the endpoint.
 func (e *endpoint) blame(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
@@ -130,13 +112,4 @@ func (e *endpoint) blame(ctx context.Context, err error) error {
 	}
 	e.failed(err)
 	return err
-}
-
-// probe asks for the block number, to see whether the endpoint answers.
-func (e *endpoint) probe(ctx context.Context) error {
-	c := newCall("eth_blockNumber")
-	if err := e.exchange(ctx, []*call{c}, true, new(meter)); err != nil {
-		return err
-	}
-	return c.err
 }

@@ -50,6 +50,8 @@ type endpoint struct {
 	nulls         []uint64  // blocks below given that were null, the first few
 	prunedAt      time.Time // when state.Lowest was told
 	disputed      bool      // it has given another block than the leader
+	wrongUntil    time.Time // it does not lead until then, because of a wrong block
+	relapses      int       // times that it gave a wrong block after that
 	batch         int       // calls in a request, at least 1
 	mostBatch     int       // what batch grows back to
 	good          int       // requests answered since batch changed
@@ -92,7 +94,6 @@ func newBatch(loopback bool) int {
 
 // answered notes that the endpoint answered.
 func (e *endpoint) answered() {
-	e.respite.reset()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.foreign {
@@ -164,7 +165,7 @@ func number(yes bool) float64 {
 func (e *endpoint) chunk(calls, group int) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := min(calls, e.batch, e.budget.atOnce())
+	n := min(calls, e.batch, e.limit.atOnce(), e.budget.atOnce())
 	if n > group {
 		n -= n % group
 	}

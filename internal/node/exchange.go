@@ -28,6 +28,7 @@ func (e *endpoint) exchange(ctx context.Context, calls []*call, urgent bool, m *
 	m.start()
 	err = e.ask(ctx, body, calls, m)
 	e.metrics.request(calls, requestOutcome(ctx, err), time.Since(m.sentAt()))
+	e.learn(m.sentAt(), calls, err)
 	if err == nil {
 		e.silence.answers(calls, m)
 		e.answered()

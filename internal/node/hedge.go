@@ -159,7 +159,7 @@ func (h *hedge) took(a *attempt) {
 	case a != h.whole:
 		h.running--
 		h.endpoint.silence.leave()
-		if chain.ClassOf(a.err) == chain.RateLimited {
+		if chain.ClassOf(a.err) == chain.RateLimited || errors.Is(a.err, errSmaller) {
 			h.limited = a.err
 		}
 	}

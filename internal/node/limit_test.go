@@ -19,7 +19,7 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 	}{
 		{"seconds", "7", 429, 7 * time.Second},
 		{"date", "Sat, 01 Jan 2000 00:00:09 GMT", 429, 9 * time.Second},
-		{"none", "", 429, time.Second},
+		{"none", "", 429, 200 * time.Millisecond},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -34,8 +34,8 @@ func TestRetryAfterIsHonoured(t *testing.T) {
 				if took := time.Since(start); took < tt.want*4/5 || took > tt.want+2*time.Second {
 					t.Errorf("took %s, want %s", took, tt.want)
 				}
-				if s := n.State()[0]; s.Rate != 25 {
-					t.Errorf("rate %v, want half of 50", s.Rate)
+				if s := n.State()[0]; s.Rate != 50 {
+					t.Errorf("rate %v after a single refusal", s.Rate)
 				}
 			})
 		})
@@ -128,24 +128,64 @@ func TestAwaitKeepsThePause(t *testing.T) {
 	})
 }
 
+// A node that refuses everything for a while, for whatever reason, has the rate
+// lowered as far as it goes; once it answers again, it takes seconds until there
+// is as much as ever.
 func TestRateRecovers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		fake := chainOf(3)
-		n := inMemory(t, fake, far)
-		for range 3 {
-			set(fake, func(n *nodetest.Node) {
-				n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: 429, RetryAfter: "2", Times: 1}
-			})
-			if _, err := n.Blocks(t.Context(), numbers(1, 3), 0); err != nil {
-				t.Fatal(err)
+	for _, url := range []string{near, far} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := chainOf(2000)
+			n := inMemory(t, fake, url)
+			begin := n.State()[0].Rate
+			set(fake, func(n *nodetest.Node) { n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: 429} })
+			time.AfterFunc(time.Minute, func() { set(fake, func(n *nodetest.Node) { n.Every = nil }) })
+			ended := make(chan bool)
+			go func() { fetchAll(t, n, 2000, 8); close(ended) }()
+			time.Sleep(time.Minute)
+			low := n.State()[0].Rate
+			time.Sleep(time.Minute)
+			high := n.State()[0].Rate
+			if low > 11 || high != begin {
+				t.Errorf("%s: rates %v, %v, %v", url, begin, low, high)
 			}
+			<-ended
+		})
+	}
+}
+
+// One refusal among many answers is no reason to wait, or to go slower.
+func TestStrayRefusals(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := chainOf(1000)
+		for number := uint64(50); number < 1000; number += 100 {
+			fake.Do(func(n *nodetest.Node) {
+				n.Faults[number] = &nodetest.Fault{Kind: nodetest.Status, Code: 429, Times: 1}
+			})
 		}
-		low := n.State()[0].Rate
-		time.Sleep(2 * time.Second)
-		middle := n.State()[0].Rate
-		time.Sleep(10 * time.Minute)
-		if high := n.State()[0].Rate; low > 10 || middle <= low || middle >= 50 || high != 50 {
-			t.Errorf("rates %v, %v, %v", low, middle, high)
+		n := inMemory(t, fake, near)
+		took := fetchAll(t, n, 1000, 8)
+		if s := n.State()[0]; took > 2*time.Second || s.Rate != 0 || !s.PausedUntil.IsZero() || s.Batch != 100 {
+			t.Errorf("took %v, state %+v", took, s)
 		}
 	})
+}
+
+// A body that is cut, or a proxy's error, is no refusal: what it was an answer to
+// is asked for again, as much at once as before.
+func TestStumblesAreNoLimit(t *testing.T) {
+	for _, fault := range []nodetest.Fault{{Kind: nodetest.TruncatedBody}, {Kind: nodetest.Status, Code: 502}, {Kind: nodetest.Reset}} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := chainOf(1000)
+			for number := uint64(50); number < 1000; number += 100 {
+				once := fault
+				once.Times = 1
+				fake.Do(func(n *nodetest.Node) { n.Faults[number] = &once })
+			}
+			n := inMemory(t, fake, near)
+			took := fetchAll(t, n, 1000, 8)
+			if s := n.State()[0]; took > 0 || s.Rate != 0 || !s.Up || s.Batch != 100 {
+				t.Errorf("%v: took %v, state %+v", fault.Kind, took, s)
+			}
+		})
+	}
 }

@@ -2,103 +2,155 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"gapless/internal/pause"
-
 	"golang.org/x/time/rate"
+
+	"gapless/internal/pause"
 )
 
-func TestLimiterRecovers(t *testing.T) {
-	l := newLimiter(50)
-	now := time.Now()
-	l.slower(now, 0)
-	l.slower(now.Add(time.Millisecond), 0) // refused together
-	if got := l.bucket.Limit(); got != 25 {
-		t.Fatalf("rate %v, want 25", got)
-	}
-	for range 100 {
-		now = now.Add(recoverEvery)
-		l.recover(now)
-	}
-	if got := l.bucket.Limit(); got != 50 {
-		t.Errorf("rate %v, want 50", got)
-	}
-}
-
-// A load is what clients do for a time that share a limiter and a respite. Each
-// has a request of ten calls under way, which takes a while.
+// A load is what clients do for a time that share a limiter and a respite: each
+// has a request under way, of as many calls as it may have.
 type load struct {
-	limit *limiter
-	admit func() bool // whether the node answers a request
+	limiter   *limiter
+	batch     int                  // calls of a request, at most
+	admit     func(calls int) bool // whether the node answers a request
+	after     time.Duration        // that the node asks to wait if it does not
+	roundTrip time.Duration
 
-	mu                sync.Mutex // guards the counts, of requests
+	mu                sync.Mutex // guards the counts, of calls
 	answered, refused int
 }
 
-const callsInOne = 10
-
-func (o *load) run(t *testing.T, clients int, roundTrip, d time.Duration) {
+func (o *load) run(t *testing.T, clients int, d time.Duration) {
 	ctx, cancel := context.WithTimeout(t.Context(), d)
 	defer cancel()
 	var p respite
 	var all sync.WaitGroup
 	for range clients {
 		all.Go(func() {
-			for p.wait(ctx) == nil && o.limit.wait(ctx, callsInOne) == nil && pause.For(ctx, roundTrip) == nil {
-				o.request(&p)
+			for o.request(ctx, &p) {
 			}
 		})
 	}
 	all.Wait()
 }
 
-func (o *load) request(p *respite) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.admit() {
-		o.answered++
-		p.reset()
-		return
+// request reports whether there was still time for it.
+func (o *load) request(ctx context.Context, p *respite) bool {
+	for tries := 0; ; {
+		calls := min(o.batch, o.limiter.atOnce())
+		if p.wait(ctx) != nil {
+			return false
+		}
+		switch err := o.limiter.wait(ctx, calls); {
+		case err == errSmaller:
+			continue
+		case err != nil:
+			return false
+		}
+		sent := time.Now()
+		if pause.For(ctx, o.roundTrip/2) != nil {
+			return false
+		}
+		answered := o.admit(calls)
+		if pause.For(ctx, o.roundTrip/2) != nil {
+			return false
+		}
+		o.count(calls, answered)
+		if answered {
+			p.reset()
+			o.limiter.learn(sent, calls, 0, 0)
+			return true
+		}
+		o.limiter.learn(sent, 0, calls, o.after)
+		p.refused(o.after, time.Now())
+		if tries++; p.left() <= 0 && pause.For(ctx, 100*time.Millisecond<<min(tries, 5)) != nil {
+			return false
+		}
 	}
-	o.refused++
-	p.lengthen(0, time.Now())
-	o.limit.slower(time.Now(), p.left())
 }
 
-// With a node that has a limit, most of it is used, and few requests are refused.
+func (o *load) count(calls int, answered bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if answered {
+		o.answered += calls
+	} else {
+		o.refused += calls
+	}
+}
+
+// report gives the calls a second that were answered, and the share that was
+// refused.
+func (o *load) report(d time.Duration) (perSecond, refused float64) {
+	return float64(o.answered) / d.Seconds(), float64(o.refused) / float64(o.answered+o.refused)
+}
+
+// With a node that has a limit, nearly all of it is used, and few calls are
+// refused. Where the node asks to wait a second and has less to spare, some is
+// lost.
 func TestLimiterFindsTheLimit(t *testing.T) {
-	for _, most := range []rate.Limit{100, 300, 1000} {
+	for _, most := range []rate.Limit{20, 40, 100, 300, 1000} {
+		for _, spare := range []float64{0.2, 1, 3} { // seconds' worth
+			for _, after := range []time.Duration{0, time.Second} {
+				for _, near := range []bool{true, false} {
+					for _, roundTrip := range []time.Duration{5 * time.Millisecond, 300 * time.Millisecond} {
+						if !near && most > defaultRate {
+							continue
+						}
+						name := fmt.Sprintf("%v a second, %v to spare, after %v, near %v, %v away", most, spare*float64(most), after, near, roundTrip)
+						t.Run(name, func(t *testing.T) {
+							synctest.Test(t, func(t *testing.T) { findLimit(t, most, spare, after, near, roundTrip) })
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+func findLimit(t *testing.T, most rate.Limit, spare float64, after time.Duration, near bool, roundTrip time.Duration) {
+	bucket := rate.NewLimiter(most, int(spare*float64(most)))
+	o := load{
+		limiter: newLimiter(mostCalls(0, near)), batch: newBatch(near), after: after, roundTrip: roundTrip,
+		admit: func(calls int) bool { return bucket.AllowN(time.Now(), calls) },
+	}
+	const d = 5 * time.Minute
+	o.run(t, 8, d)
+	answered, refused := o.report(d)
+	t.Logf("%.1f calls a second, %.1f %% refused", answered, 100*refused)
+	want := 0.9
+	if spare < after.Seconds() {
+		want = 0.6
+	}
+	if answered < want*float64(most) || refused > 0.1 {
+		t.Errorf("%.1f calls a second are answered, %.2f are refused", answered, refused)
+	}
+}
+
+// Refusals that have nothing to do with the rate hardly make it lower; a tenth
+// of all requests does, and it still does not crawl.
+func TestLimiterIgnoresChance(t *testing.T) {
+	for percent, want := range map[int]float64{1: 7000, 5: 2500, 10: 500} {
 		synctest.Test(t, func(t *testing.T) {
-			bucket := rate.NewLimiter(most, int(most))
-			o := load{limit: newLimiter(rate.Inf), admit: func() bool { return bucket.AllowN(time.Now(), callsInOne) }}
+			random := rand.New(rand.NewPCG(1, 1))
+			o := load{
+				limiter: newLimiter(rate.Inf), batch: 100, roundTrip: 100 * time.Millisecond,
+				admit: func(int) bool { return random.IntN(100) >= percent },
+			}
 			const d = 5 * time.Minute
-			o.run(t, 8, 20*time.Millisecond, d)
-			reached := float64(o.answered*callsInOne) / d.Seconds() / float64(most)
-			refused := float64(o.refused) / float64(o.answered+o.refused)
-			t.Logf("limit %v: %.0f %% of it, %.1f %% of requests refused", most, 100*reached, 100*refused)
-			if reached < 0.7 || refused > 0.1 {
-				t.Errorf("limit %v: reached %.2f of it, %.2f of the requests were refused", most, reached, refused)
+			o.run(t, 8, d)
+			answered, _ := o.report(d)
+			t.Logf("%d %%: %.0f calls a second of 8000", percent, answered)
+			if answered < want {
+				t.Errorf("%d %%: %.0f calls a second of 8000, want %.0f", percent, answered, want)
 			}
 		})
 	}
-}
-
-// Refusals that have nothing to do with the rate do not bring it down for good.
-func TestLimiterIgnoresChance(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(1, 1))
-		o := load{limit: newLimiter(rate.Inf), admit: func() bool { return random.IntN(100) > 0 }}
-		const d = 5 * time.Minute
-		o.run(t, 8, 20*time.Millisecond, d)
-		reached := float64(o.answered*callsInOne) / d.Seconds()
-		t.Logf("%.0f calls a second", reached)
-		if reached < 2*defaultRate {
-			t.Errorf("%.0f calls a second", reached)
-		}
-	})
 }

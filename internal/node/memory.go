@@ -32,13 +32,16 @@ func (m *memory) failedAt(number uint64) *endpoint {
 	return nil
 }
 
-// reject makes a block that was given one that failed.
-func (m *memory) reject(number uint64) {
+// reject makes a block that was given one that failed. It gives the endpoint that
+// gave it, or nil.
+func (m *memory) reject(number uint64) *endpoint {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if o, ok := m.blocks[number]; ok {
+	o, ok := m.blocks[number]
+	if ok {
 		m.blocks[number] = origin{o.endpoint, true}
 	}
+	return o.endpoint
 }
 
 func (m *memory) put(number uint64, o origin) {

@@ -13,26 +13,31 @@ import (
 const (
 	longestWait    = time.Minute // longer respites are the caller's
 	longestRespite = time.Hour   // that is believed
+	// patience is how many refusals in a row are no reason for a respite, unless
+	// the node asks for one.
+	patience = 2
 )
 
-// A respite is the time that one endpoint asked for.
+// A respite is a time in which one endpoint is asked for nothing.
 type respite struct {
 	mu      sync.Mutex // guards all
 	until   time.Time
-	strikes int // refusals since the last success
+	strikes int // refusals since the last answer
 }
 
-// lengthen notes a refusal. Without a time from the node, the respite doubles
-// with each refusal, from one second to half a minute.
-func (r *respite) lengthen(after time.Duration, now time.Time) {
+// refused notes a refusal. Without a time from the node there is a respite only
+// if nothing is answered any more: it doubles from one second to half a minute.
+func (r *respite) refused(after time.Duration, now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if after == 0 {
 		if now.Before(r.until) {
 			return // refused together with one before it
 		}
-		after = jitter(min(time.Second<<min(r.strikes, 5), 30*time.Second))
-		r.strikes++
+		if r.strikes++; r.strikes <= patience {
+			return
+		}
+		after = jitter(min(time.Second<<min(r.strikes-patience-1, 5), 30*time.Second))
 	}
 	if at := now.Add(min(after, longestRespite)); at.After(r.until) {
 		r.until = at

@@ -144,7 +144,8 @@ func (n *Node) compare(lead, e *endpoint, ours, theirs *chain.Header) bool {
 		e.agrees()
 		return true
 	case ours.Recompute() != nil && theirs.Recompute() == nil:
-		return true // the leader does not even tell a header
+		n.wrong(lead, ours.Number) // it does not even tell a header
+		return true
 	case theirs.Recompute() == nil && ours.Number == theirs.Number:
 		e.disagrees(lead, ours, theirs)
 	}
