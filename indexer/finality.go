@@ -31,11 +31,12 @@ func (x *Indexer) loadFinality(ctx context.Context) (err error) {
 }
 
 // keepFinality asks what is finalized and safe if the head has moved since it
-// was asked, and keeps it in the file. It says when to look again.
+// was asked, and keeps it in the file. What a source that is behind the file says
+// is of no use. It says when to look again.
 func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 	f := &x.finality
 	head := x.chainHead()
-	if head == nil || head.Hash == f.head && !f.left {
+	if head == nil || head.Hash == f.head && !f.left || !x.laggingSince.IsZero() {
 		return 0
 	}
 	if wait := time.Until(f.askAt); wait > 0 {
