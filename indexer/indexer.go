@@ -248,7 +248,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if head == nil {
 		return whenMoved, nil
 	}
-	if x.laggingSince.IsZero() {
+	if !x.isLagging() {
 		x.setState("following")
 	}
 	target, ok := x.target(head)

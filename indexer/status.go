@@ -65,6 +65,12 @@ func (x *Indexer) setLagging(yes bool) (before bool) {
 	return before
 }
 
+func (x *Indexer) isLagging() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.status.Lagging
+}
+
 // setNext shows what Run has in x.next and x.tip.
 func (x *Indexer) setNext() {
 	x.mu.Lock()
