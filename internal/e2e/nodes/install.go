@@ -17,9 +17,11 @@ import (
 )
 
 const (
-	anvilVersion   = "1.7.1"
-	hardhatVersion = "2.29.1"
-	ganacheVersion = "7.9.2"
+	anvilVersion    = "1.7.1"
+	hardhatVersion  = "2.29.1"
+	hardhat3Version = "3.18.0"
+	ganacheVersion  = "7.9.2"
+	nodejsVersion   = "22.23.3" // for hardhat 3
 
 	gethModule = "github.com/ethereum/go-ethereum"
 
@@ -50,15 +52,38 @@ func anvil() (string, error) {
 	return filepath.Join(modules, "@foundry-rs", "anvil-"+runtime.GOOS+"-"+arch, "bin", "anvil"), err
 }
 
+// nodejs returns the path of a Node.js that runs hardhat 3.
+func nodejs() (string, error) {
+	name := "node-" + runtime.GOOS + "-" + npmArch()
+	modules, err := npm(name, nodejsVersion)
+	return filepath.Join(modules, name, "bin", "node"), err
+}
+
+// npmArch is what npm packages call the architecture.
+func npmArch() string {
+	if runtime.GOARCH == "amd64" {
+		return "x64"
+	}
+	return runtime.GOARCH
+}
+
 // npm returns the node_modules folder with exactly this version of an npm
 // package in it.
-func npm(pkg, version string) (string, error) {
+func npm(pkg, version string) (string, error) { return npmFor("", pkg, version) }
+
+// npmFor is npm for a Node.js that is not the one of this machine: npm leaves out
+// what its own could not run.
+func npmFor(nodejs, pkg, version string) (string, error) {
+	env := os.Environ()
+	if nodejs != "" {
+		env = append(env, "PATH="+filepath.Dir(nodejs)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	}
 	base := pkg[strings.LastIndex(pkg, "/")+1:]
 	dir, err := install("npm-"+base+"-"+version, func(dir string) error {
 		if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}\n"), 0o644); err != nil {
 			return err
 		}
-		_, err := run(dir, os.Environ(), "npm", "install", "--no-audit", "--no-fund", "--save-exact", "--ignore-scripts", pkg+"@"+version)
+		_, err := run(dir, env, "npm", "install", "--no-audit", "--no-fund", "--save-exact", "--ignore-scripts", pkg+"@"+version)
 		return err
 	})
 	return filepath.Join(dir, "node_modules"), err

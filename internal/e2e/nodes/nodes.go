@@ -51,18 +51,46 @@ func StartGethDev(t TB, period int, args ...string) *Node {
 func StartGeth(t TB, genesisPath, chainRLPPath string, args ...string) *Node {
 	t.Helper()
 	dir, path := t.TempDir(), must(t)(geth())
-	history := []string{"--syncmode", "full", "--gcmode", "archive", "--history.transactions", "0"}
-	must(t)(run(dir, nil, path, "--datadir", dir, "--state.scheme", "path", "init", genesisPath))
-	must(t)(run(dir, nil, path, append(append([]string{"--datadir", dir}, history...), "import", chainRLPPath)...))
+	if err := loadGeth(path, dir, genesisPath, chainRLPPath); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
 	return start(t, program{
 		name: "geth",
 		path: path,
 		dir:  dir,
 		args: func(p ports) []string {
-			return append(gethArgs(dir, p), append(history, args...)...)
+			return append(gethArgs(dir, p), append(gethHistory, args...)...)
 		},
 		ports: gethPorts,
 	})
+}
+
+// gethHistory has every state and transaction kept.
+var gethHistory = []string{"--syncmode", "full", "--gcmode", "archive", "--history.transactions", "0"}
+
+// loadGeth makes a chain in a folder of a genesis file and a file of RLP blocks,
+// or of the genesis alone.
+func loadGeth(path, dir, genesisPath, chainRLPPath string) error {
+	_, err := run(dir, nil, path, "--datadir", dir, "--state.scheme", "path", "init", genesisPath)
+	if err == nil && chainRLPPath != "" {
+		_, err = run(dir, nil, path, append(append([]string{"--datadir", dir}, gethHistory...), "import", chainRLPPath)...)
+	}
+	return err
+}
+
+// Reload is Wipe for a node that StartGeth started: afterwards its chain is that of
+// a file of RLP blocks, or the genesis alone.
+func (n *Node) Reload(genesisPath, chainRLPPath string) {
+	n.t.Helper()
+	n.Stop()
+	err := os.RemoveAll(filepath.Join(n.prog.dir, "geth"))
+	if err == nil {
+		err = loadGeth(n.prog.path, n.prog.dir, genesisPath, chainRLPPath)
+	}
+	if err != nil {
+		n.t.Fatalf("nodes: reload %s: %v", n.prog.name, err)
+	}
+	n.Restart()
 }
 
 func gethArgs(dir string, p ports) []string {
@@ -116,6 +144,31 @@ func StartHardhat(t TB, network string) *Node {
 		env:  []string{"HARDHAT_DISABLE_TELEMETRY_PROMPT=true"},
 		args: func(p ports) []string {
 			return []string{"node_modules/hardhat/internal/cli/bootstrap.js", "node", "--hostname", "127.0.0.1", "--port", p.http}
+		},
+		ports: onePort,
+	})
+}
+
+// StartHardhat3 starts a hardhat 3 with the defaults, by a Node.js that is new
+// enough for it. A Restart begins a new chain.
+func StartHardhat3(t TB) *Node {
+	t.Helper()
+	node, dir := must(t)(nodejs()), t.TempDir()
+	modules := must(t)(npmFor(node, "hardhat", hardhat3Version))
+	for name, text := range map[string]string{"hardhat.config.js": "export default {};\n", "package.json": `{"type": "module"}` + "\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatalf("nodes: %v", err)
+		}
+	}
+	if err := os.Symlink(modules, filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
+	return start(t, program{
+		name: "hardhat 3",
+		path: node,
+		dir:  dir,
+		args: func(p ports) []string {
+			return []string{"node_modules/hardhat/dist/src/cli.js", "node", "--hostname", "127.0.0.1", "--port", p.http}
 		},
 		ports: onePort,
 	})

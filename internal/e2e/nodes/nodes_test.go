@@ -34,6 +34,7 @@ func TestNodes(t *testing.T) {
 		{"hardhat", "HardhatNetwork/", func(t *testing.T) *Node {
 			return StartHardhat(t, "{ chainId: 4242 }")
 		}, "evm_mine", false},
+		{"hardhat 3", "HardhatNetwork/3.", func(t *testing.T) *Node { return StartHardhat3(t) }, "evm_mine", false},
 		{"ganache", "Ganache/", func(t *testing.T) *Node { return StartGanache(t) }, "evm_mine", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
