@@ -123,6 +123,7 @@ type Indexer struct {
 	tip          *store.Anchor // highest stored block, nil if none
 	leader       string        // endpoint of the source that this is about
 	compared     comparison    // the last one that found nothing
+	stored       bool          // by this run: a block
 	laggingSince time.Time     // the source is behind the file; zero: it is not
 	finality     finality
 	misfit       misfit
@@ -305,8 +306,9 @@ func (x *Indexer) finish(ctx context.Context) (time.Duration, error) {
 	return 0, errDone
 }
 
-// compareLast is compare for the end of a run. Where that is a number, all that
-// was asked for is there, with or without the source.
+// compareLast is compare for the end of a run. Where that is a number, or this run
+// has stored the last block, all that was asked for is there, with or without the
+// source.
 func (x *Indexer) compareLast(ctx context.Context) (time.Duration, error) {
 	if x.options.Fixed || x.tip == nil {
 		return whenMoved, nil
@@ -323,7 +325,7 @@ func (x *Indexer) compareLast(ctx context.Context) (time.Duration, error) {
 	switch {
 	case err == nil:
 		return x.follow(ctx, head, l, r)
-	case ctx.Err() == nil && !x.options.Latest:
+	case ctx.Err() == nil && (x.stored || !x.options.Latest):
 		return whenMoved, nil
 	}
 	return x.unclear(ctx, err)

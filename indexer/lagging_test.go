@@ -252,3 +252,22 @@ func TestUntilLatestWithANodeThatIsBehindForAMoment(t *testing.T) {
 		b.equals(c)
 	})
 }
+
+// The node goes away once it has given the last block: that is there.
+func TestUntilLatestWithANodeThatGoesAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(30))
+		b := newBench(t, c)
+		b.fake.Do(func(n *nodetest.Node) { n.Head = 29 })
+		b.start()
+		after(10 * time.Second)
+		b.must(ignore(b.stop()))
+		b.until, b.latest = new(uint64(30)), true
+		b.fetched = func() { b.fake.Do(func(n *nodetest.Node) { n.Down = true }) }
+		b.fake.Do(func(n *nodetest.Node) { n.Head = 30 })
+		b.start()
+		after(30 * time.Second)
+		b.endsWith(nil)
+		b.equals(c)
+	})
+}
