@@ -3,6 +3,7 @@ package indexer_test
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -269,5 +270,36 @@ func TestUntilLatestWithANodeThatGoesAway(t *testing.T) {
 		after(30 * time.Second)
 		b.endsWith(nil)
 		b.equals(c)
+	})
+}
+
+// A node that falls back while the program catches up leaves no rows behind, and
+// nothing that is stored goes.
+func TestNodeFallsBackWhileCatchingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(300))
+		b := newBench(t, c)
+		var fetches atomic.Int64
+		b.fetched = func() {
+			if fetches.Add(1) == 8 {
+				b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
+			}
+		}
+		b.start()
+		after(5 * time.Minute)
+		next, err := b.store.Next(t.Context())
+		b.must(err)
+		if next <= 21 {
+			t.Fatalf("next block is %d: the node fell back too early to tell", next)
+		}
+		b.keeps(next-1, 0, 0)
+		b.fake.Do(func(n *nodetest.Node) { n.Head = 300 })
+		after(20 * time.Second)
+		b.equals(c)
+		for _, row := range b.journal() {
+			if row[:6] != "blocks" {
+				t.Errorf("journal has %q", row)
+			}
+		}
 	})
 }
