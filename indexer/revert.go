@@ -27,8 +27,19 @@ const (
 	laggingLook = time.Second
 )
 
-// A comparison is of the file's tip with a chain, named by its head.
-type comparison struct{ tip, head common.Hash }
+// A comparison is of the file's tip with a chain, named by its head. What a source
+// says of a block below its head may have been wrong, so that it holds for a while.
+type comparison struct {
+	tip, head common.Hash
+	at        time.Time
+}
+
+// comparedFor is how long a comparison holds.
+const comparedFor = time.Minute
+
+func (c *comparison) holds(tip, head common.Hash) bool {
+	return c.tip == tip && c.head == head && time.Since(c.at) < comparedFor
+}
 
 // compare looks whether the chain still is ours when there is nothing to
 // index. It notices a reorg that brought no new height, a revert, and a source
@@ -38,7 +49,7 @@ func (x *Indexer) compare(ctx context.Context, head *chain.Header) (time.Duratio
 		x.caughtUp()
 		return whenMoved, nil
 	}
-	if x.compared == (comparison{x.tip.Hash, head.Hash}) {
+	if x.compared.holds(x.tip.Hash, head.Hash) {
 		return whenMoved, nil
 	}
 	x.compared = comparison{}
@@ -62,7 +73,7 @@ func (x *Indexer) follow(ctx context.Context, head *chain.Header, l local, r rem
 	}
 	x.heldUp = heldUp{}
 	x.caughtUp()
-	x.compared = comparison{x.tip.Hash, head.Hash}
+	x.compared = comparison{x.tip.Hash, head.Hash, time.Now()}
 	return whenMoved, nil
 }
 
