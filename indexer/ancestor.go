@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/ethereum/go-ethereum/common"
+
 	"gapless/internal/chain"
 	"gapless/internal/store"
 )
@@ -11,16 +13,25 @@ import (
 // errNoAncestor says that no stored block is part of the source's chain.
 var errNoAncestor = errors.New("no stored block is part of the chain")
 
+// A departure is how a source has left our chain.
+type departure struct {
+	left  bool // it does not have a stored block
+	other bool // it has shown another in the place of one, or none if it takes blocks back on purpose
+}
+
 // ancestor finds the highest stored block that is part of the source's chain,
-// however deep it is.
-func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anchor, error) {
+// however deep it is, and how that has left ours above.
+func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (found *store.Anchor, d departure, err error) {
 	if x.next == x.start {
-		return nil, errNoAncestor // nothing is stored, and what came first does not fit
+		return nil, d, errNoAncestor // nothing is stored, and what came first does not fit
 	}
-	if head.Number < x.start {
-		return nil, errMoving // too far behind to tell
+	switch lower, err := x.store.Highest(ctx, head.Number); {
+	case err != nil:
+		return nil, d, err
+	case lower == nil:
+		return nil, d, errMoving // too far behind to tell
 	}
-	top, left := min(head.Number, x.next-1), false
+	top := min(head.Number, x.next-1)
 	for batch := uint64(4); ; batch = min(2*batch, headerBatch) {
 		low := uint64(0)
 		if top >= batch {
@@ -28,30 +39,29 @@ func (x *Indexer) ancestor(ctx context.Context, head *chain.Header) (*store.Anch
 		}
 		ours, err := x.store.HashesBetween(ctx, low, top)
 		if err != nil {
-			return nil, err
+			return nil, d, err
 		}
-		found, err := x.common(ctx, ours, &left)
+		found, err := x.common(ctx, ours, &d)
 		if found != nil || err != nil {
-			return found, err
+			return found, d, err
 		}
 		if low == 0 {
-			return nil, errNoAncestor
+			return nil, d, errNoAncestor
 		}
 		deeper, err := x.store.Highest(ctx, low-1)
 		if err != nil {
-			return nil, err
+			return nil, d, err
 		}
 		if deeper == nil {
-			return nil, errNoAncestor
+			return nil, d, errNoAncestor
 		}
 		top = deeper.Number
 	}
 }
 
-// common gives the highest of our blocks that the source has too. left says that
-// it has left our chain above, or does here: then what it does not keep is no
-// common block.
-func (x *Indexer) common(ctx context.Context, ours []store.Anchor, left *bool) (*store.Anchor, error) {
+// common gives the highest of our blocks that the source has too. Once it has left
+// our chain, above or here, what it does not keep is no common block.
+func (x *Indexer) common(ctx context.Context, ours []store.Anchor, d *departure) (*store.Anchor, error) {
 	if len(ours) == 0 {
 		return nil, nil
 	}
@@ -60,10 +70,12 @@ func (x *Indexer) common(ctx context.Context, ours []store.Anchor, left *bool) (
 		return nil, err
 	}
 	for i := len(ours) - 1; i >= 0; i-- {
-		if theirs[i].hash == ours[i].Hash && (theirs[i].kept || !*left) {
+		if theirs[i].hash == ours[i].Hash && (theirs[i].kept || !d.left) {
 			return &ours[i], nil
 		}
-		*left = true
+		d.left = true
+		another := theirs[i].hash != (common.Hash{}) && theirs[i].hash != ours[i].Hash
+		d.other = d.other || another || x.followsReverts()
 	}
 	return nil, nil
 }

@@ -33,18 +33,19 @@ const (
 // A bench is the program without its commands: a fake node behind the real
 // client, the real store, indexer and gap filling, wired as in package command.
 type bench struct {
-	t     *testing.T
-	fake  *nodetest.Node
-	path  string
-	level chain.Level
-	until *uint64
-	from  uint64 // the file's first block
-	url   string
-	other *nodetest.Node // at otherURL, if there are two
-	wrong bool           // the file is meant to have wrong blocks
-	alone bool           // the node makes its chain by itself
-	fixed bool           // the source never changes
-	daily int            // calls that a UTC day has; 0: no limit
+	t        *testing.T
+	fake     *nodetest.Node
+	path     string
+	level    chain.Level
+	until    *uint64
+	latest   bool   // until is the node's head
+	onRevert string // as indexer.Options has it
+	from     uint64 // the file's first block
+	url      string
+	other    *nodetest.Node // at otherURL, if there are two
+	wrong    bool           // the file is meant to have wrong blocks
+	fixed    bool           // the source never changes
+	daily    int            // calls that a UTC day has; 0: no limit
 
 	through   func(source) indexer.Source // nil: as it is
 	room      func() error
@@ -124,7 +125,7 @@ func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
 	log := slog.New(slog.DiscardHandler)
 	backoff := gapfill.Backoff{Base: 2 * time.Second}
 	options := indexer.Options{
-		Level: b.level, Until: b.until, Loopback: id.Loopback, Alone: b.alone, Delay: backoff.Delay, Sparing: n.PollEvery(),
+		Level: b.level, Until: b.until, Latest: b.latest, OnRevert: b.onRevert, Loopback: id.Loopback, Delay: backoff.Delay, Sparing: n.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			b.committed()
 			b.worker.Schedule(f...)

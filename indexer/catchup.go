@@ -289,7 +289,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 		x.next = e.Number() + 1
 		if e.Block != nil {
 			x.tip = &store.Anchor{Number: e.Block.Number, Hash: e.Block.Hash}
-			x.recognized, x.shown = true, true
+			x.stored = true
 		}
 	}
 	x.movedOn()

@@ -6,6 +6,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -44,7 +45,8 @@ func (x *Indexer) loadFinality(ctx context.Context) (err error) {
 
 // keepFinality asks what is finalized and safe if the head has moved since it
 // was asked, and keeps the answer in the file when it comes: it may take its
-// time, and holds up nothing. It says when to look again.
+// time, and holds up nothing. What a source that is behind the file says is of no
+// use. It says when to look again.
 func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 	f := &x.finality
 	select {
@@ -54,7 +56,7 @@ func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 	default:
 	}
 	head := x.chainHead()
-	if f.asking || head == nil || head.Hash == f.head && !f.left {
+	if f.asking || !x.asksFinality(head) {
 		return 0
 	}
 	if wait := time.Until(f.askAt); wait > 0 {
@@ -67,6 +69,12 @@ func (x *Indexer) keepFinality(ctx context.Context) time.Duration {
 		poke(x.moved)
 	})
 	return 0
+}
+
+// asksFinality reports whether there is anything to ask at a head.
+func (x *Indexer) asksFinality(head *chain.Header) bool {
+	f := &x.finality
+	return head != nil && x.laggingSince.IsZero() && (head.Hash != f.head || f.left)
 }
 
 // finalityEvery is how often it is asked, at most. It takes two calls.

@@ -31,8 +31,15 @@ type Source interface {
 	// Tag gives the header that the source calls finalized or safe. Where it
 	// has none, the error is of a class that is of a block.
 	Tag(ctx context.Context, tag string) (*chain.Header, error)
-	// HeaderByHash gives a header, nil if the source does not know it.
-	HeaderByHash(ctx context.Context, hash common.Hash) (*chain.Header, error)
+	// Holds reports whether a block is known by its hash, anywhere in the source.
+	Holds(ctx context.Context, hash common.Hash) (bool, error)
+	// Syncing reports whether the source says that it is catching up itself. Not
+	// all that say so are below their head.
+	Syncing(ctx context.Context) (bool, error)
+	// IsDevnet reports whether what serves the chain says that it is a development
+	// node: it makes its chain by itself, keeps all of it, and takes blocks back
+	// when it is asked to.
+	IsDevnet() bool
 	// Blocks gives a result for each number, in their order. If the blocks take
 	// more than so many bytes of JSON, its error is of class TooLarge; 0 is for
 	// as many as there are.
@@ -50,7 +57,12 @@ type Options struct {
 	Confirmations uint64      // blocks to stay behind the head
 	Until         *uint64     // highest number to index; nil for no end
 	Loopback      bool        // the source is on this machine
-	Alone         bool        // the source makes its chain by itself, so that it is never behind
+	// Latest says that Until is where the source's head was: the run ends once the
+	// file is the source's chain up to there, or with a [*LaggingError].
+	Latest bool
+	// OnRevert is [FollowReverts] or [WaitOnReverts] where it does not go by what
+	// the source says it is.
+	OnRevert string
 	// Sparing is how often the source is asked what can wait, at most: where
 	// calls are counted, that is as often as it asks for its head itself. 0 is
 	// for as often as it takes.
@@ -104,23 +116,22 @@ type Indexer struct {
 	status Status
 	head   *chain.Header // of the chain, as last told or found
 	told   common.Hash   // of the head that Follow last told
-	most   uint64        // highest number of a head since the last rewind
 
 	// what follows belongs to Run
-	background sync.WaitGroup // of what is asked aside
-	file       store.Identity
-	start      uint64        // lowest number that is indexed; it is pruned from there
-	next       uint64        // number to commit next
-	tip        *store.Anchor // highest stored block, nil if none
-	shown      bool          // the source has shown us the tip
-	recognized bool          // whether it has was asked, or is known otherwise
-	leader     string        // endpoint of the source that this is about
-	compared   comparison    // the last one that found nothing
-	finality   finality
-	misfit     misfit
-	heldUp     heldUp
-	awaited    time.Time // when the source was last waited for, until it answered
-	indexed    bool      // the file has all its indexes
+	background   sync.WaitGroup // of what is asked aside
+	file         store.Identity
+	start        uint64        // lowest number that is indexed; it is pruned from there
+	next         uint64        // number to commit next
+	tip          *store.Anchor // highest stored block, nil if none
+	leader       string        // endpoint of the source that this is about
+	compared     comparison    // the last one that found nothing
+	stored       bool          // by this run: a block
+	laggingSince time.Time     // the source is behind the file; zero: it is not
+	finality     finality
+	misfit       misfit
+	heldUp       heldUp
+	awaited      time.Time // when the source was last waited for, until it answered
+	indexed      bool      // the file has all its indexes
 }
 
 // New makes an indexer. The store must have its identity.
@@ -230,8 +241,8 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if err := x.refresh(ctx); err != nil { // others fill and displace
 		return 0, err
 	}
-	if x.options.Until != nil && x.next > *x.options.Until {
-		return 0, x.finish(ctx)
+	if x.hasAll() {
+		return x.finish(ctx)
 	}
 	x.followLeader()
 	if silent, _ := x.silent(); silent {
@@ -244,13 +255,12 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	if head == nil {
 		return whenMoved, nil
 	}
-	x.setState("following")
-	if err := x.recognize(ctx); err != nil {
-		return x.unclear(ctx, err)
+	if !x.isLagging() {
+		x.setState("following")
 	}
 	target, ok := x.target(head)
 	if !ok {
-		return whenMoved, nil
+		return x.compare(ctx, head)
 	}
 	if x.next > target {
 		if err := x.buildIndexes(ctx); err != nil {
@@ -258,6 +268,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		}
 		return x.compare(ctx, head)
 	}
+	x.caughtUp()
 	if err := x.postpone(ctx, target); err != nil {
 		return 0, err
 	}
@@ -280,22 +291,52 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 // lastWord is how long the source has at the end to say what is final.
 const lastWord = 5 * time.Second
 
-// finish does what is left to do once the last block is indexed, with or without
-// the source.
-func (x *Indexer) finish(ctx context.Context) error {
+// hasAll reports whether all up to the last block is there.
+func (x *Indexer) hasAll() bool { return x.options.Until != nil && x.next > *x.options.Until }
+
+// finish does what is left to do once the last block is indexed: the file may be
+// of a chain that the source has left.
+func (x *Indexer) finish(ctx context.Context) (time.Duration, error) {
+	if again, err := x.compareLast(ctx); err != nil || again != whenMoved {
+		return again, err
+	}
 	if err := x.buildIndexes(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	asking, cancel := context.WithTimeout(ctx, lastWord)
 	defer cancel()
-	err := x.lookAtHead(asking)
-	if head := x.chainHead(); err == nil && head != nil {
+	if head := x.chainHead(); x.asksFinality(head) {
 		x.takeFinality(asking, x.askFinality(asking, x.finality, head.Hash))
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		return 0, context.Cause(ctx)
 	}
-	return errDone
+	return 0, errDone
+}
+
+// compareLast is compare for the end of a run. Where that is a number, or this run
+// has stored the last block, all that was asked for is there, with or without the
+// source.
+func (x *Indexer) compareLast(ctx context.Context) (time.Duration, error) {
+	if x.options.Fixed || x.tip == nil {
+		return whenMoved, nil
+	}
+	asking, cancel := context.WithTimeout(ctx, lastWord)
+	defer cancel()
+	head, err := x.source.Head(asking)
+	var l local
+	var r remote
+	if err == nil {
+		x.foundHead(head)
+		l, r, err = x.observe(asking, head)
+	}
+	switch {
+	case err == nil:
+		return x.follow(ctx, head, l, r)
+	case ctx.Err() == nil && (x.stored || !x.options.Latest):
+		return whenMoved, nil
+	}
+	return x.unclear(ctx, err)
 }
 
 // lookAtHead asks for the head if the one that is known is not what Follow last
@@ -328,19 +369,6 @@ func (x *Indexer) idle(ctx context.Context) time.Duration {
 
 // idleLook is how long a head is believed that Follow did not tell.
 const idleLook = time.Second
-
-// recognize learns, once after a start or for another leader, whether the source knows our tip.
-func (x *Indexer) recognize(ctx context.Context) error {
-	if x.recognized || x.tip == nil {
-		return nil
-	}
-	known, err := x.source.HeaderByHash(ctx, x.tip.Hash)
-	if err != nil && (ctx.Err() != nil || !blockFailed(err)) {
-		return err
-	}
-	x.recognized, x.shown = true, known != nil
-	return nil
-}
 
 // target is the highest number to index at a head.
 func (x *Indexer) target(head *chain.Header) (uint64, bool) {

@@ -5,8 +5,7 @@ package indexer
 type led interface{ Leading() string }
 
 // followLeader notes which endpoint the source goes by. What another one had
-// before means nothing for it: without our tip it is behind, and has not
-// reverted. It reports whether it is another one.
+// before means nothing for it. It reports whether it is another one.
 func (x *Indexer) followLeader() (another bool) {
 	s, ok := x.source.(led)
 	if !ok {
@@ -17,8 +16,6 @@ func (x *Indexer) followLeader() (another bool) {
 	if before == "" || before == x.leader {
 		return false
 	}
-	x.recognized, x.shown = false, false
 	x.movedOn()
-	x.forgetHeads()
 	return true
 }

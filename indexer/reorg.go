@@ -26,8 +26,8 @@ var errMoving = errors.New("the chain changed while it was looked at")
 // reorg moves the file from the chain that it has to the one that the source
 // serves now. Nothing is deleted before the new chain's headers are here,
 // recomputed and linked, and its first blocks, or why they can't be had. A
-// chain that only ends earlier than ours is followed if it is sure that the
-// source has reverted.
+// chain that has no other block in the place of a stored one is followed only if
+// it is sure that the source has reverted.
 func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, error) {
 	x.setState("following a reorg")
 	head, err := x.source.Head(ctx)
@@ -35,7 +35,7 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 		return x.unclear(ctx, err)
 	}
 	lenient := x.lenient()
-	ancestor, err := x.ancestor(ctx, head)
+	ancestor, departure, err := x.ancestor(ctx, head)
 	if errors.Is(err, errNoAncestor) {
 		ancestor, err = x.belowStart(ctx)
 	}
@@ -49,7 +49,7 @@ func (x *Indexer) reorg(ctx context.Context, reverted bool) (time.Duration, erro
 	if undoubted {
 		x.misfit.prove()
 	}
-	if ancestor.Number+1 == x.next || !reverted && (undoubted || head.Number <= ancestor.Number) {
+	if ancestor.Number+1 == x.next || !reverted && (undoubted || !departure.other) {
 		x.foundHead(head)
 		x.heldUp = heldUp{}
 		return lookAgain, nil
@@ -172,7 +172,6 @@ func (x *Indexer) rewind(ctx context.Context, ancestor *store.Anchor, hashes []c
 	x.finality.left = true
 	x.finality.rewinds++
 	x.movedOn()
-	x.forgetHeads()
 	x.options.Rewound(ancestor.Number)
 	x.metrics.reorg(from - ancestor.Number)
 	x.log.Info("rewound", "ancestor", ancestor.Number, "depth", from-ancestor.Number)

@@ -299,3 +299,29 @@ func TestReorgWhileAGapIsFilled(t *testing.T) {
 		})
 	}
 }
+
+// A node that gives a block of another chain below its head, and the right one
+// later, while its head stays: the file has the right one then.
+func TestTipIsOfAnotherChainBelowTheSameHead(t *testing.T) {
+	for _, url := range []string{near, away} {
+		t.Run(url, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := devchain.Build(spec(30))
+				mixed := *c
+				mixed.Blocks = slices.Clone(c.Blocks)
+				mixed.Blocks[28] = devchain.Build(forked(28, 28)).Blocks[28]
+				b := newBench(t, &mixed)
+				b.url = url
+				b.fake.Do(func(n *nodetest.Node) {
+					n.Faults[29], n.Faults[30] = &nodetest.Fault{Kind: nodetest.NullReceipts}, &nodetest.Fault{Kind: nodetest.NullReceipts}
+				})
+				b.start()
+				after(30 * time.Second)
+				b.equals(&mixed, 29, 30)
+				b.fake.Do(func(n *nodetest.Node) { n.Chain = c })
+				after(5 * time.Minute)
+				b.equals(c, 29, 30)
+			})
+		})
+	}
+}

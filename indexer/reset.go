@@ -63,8 +63,9 @@ func (x *Indexer) reset(ctx context.Context) (time.Duration, error) {
 }
 
 // gone looks whether the chain was reset: it has another genesis, or no stored
-// block but perhaps the first is part of it. A source of another chain is an
-// [*store.IdentityError].
+// block but perhaps the first is part of it. A source that has nothing in their
+// places is behind, unless it takes blocks back on purpose. A source of another
+// chain is an [*store.IdentityError].
 func (x *Indexer) gone(ctx context.Context) (bool, error) {
 	if err := x.sameChain(ctx); err != nil {
 		e, ok := errors.AsType[*store.IdentityError](err)
@@ -80,9 +81,13 @@ func (x *Indexer) gone(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ancestor, err := x.ancestor(ctx, head)
-	if errors.Is(err, errNoAncestor) {
-		return true, nil
+	ancestor, departure, err := x.ancestor(ctx, head)
+	none := errors.Is(err, errNoAncestor)
+	switch {
+	case err != nil && !none:
+		return false, err
+	case !departure.other && !x.followsReverts():
+		return false, nil
 	}
-	return err == nil && x.onlyStart(ancestor), err
+	return none || x.onlyStart(ancestor), nil
 }

@@ -138,7 +138,10 @@ func TestResetToAChainWithHoles(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				before, now := devchain.Build(spec(tt.old)), devchain.Build(forked(tt.old+220, 1))
 				b := newBench(t, before)
-				b.url, b.alone = near, tt.alone
+				b.url = near
+				if tt.alone {
+					b.fake.Do(func(n *nodetest.Node) { n.Client = anvil })
+				}
 				b.start()
 				after(30 * time.Second)
 				b.fake.Do(func(n *nodetest.Node) {

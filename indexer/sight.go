@@ -82,9 +82,9 @@ func (x *Indexer) header(ctx context.Context, number uint64) (*chain.Header, err
 const deepBelow = 128
 
 // deep reports whether a block is so far below the head that the source may not
-// keep it. The genesis always is kept, or nobody knows it; and a source that makes
-// its chain by itself rather begins anew than that it forgets.
+// keep it. The genesis always is kept, or nobody knows it; and a development node
+// rather begins anew than that it forgets.
 func (x *Indexer) deep(number uint64) bool {
 	head := x.chainHead()
-	return head != nil && !x.options.Alone && number > 0 && number+deepBelow <= head.Number
+	return head != nil && !x.source.IsDevnet() && number > 0 && number+deepBelow <= head.Number
 }

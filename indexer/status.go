@@ -16,6 +16,7 @@ type Status struct {
 	HasHead    bool      // the source has said where its head is
 	AnsweredAt time.Time // last answer about the head; zero if there was none
 	Rate       float64   // blocks a second of late
+	Lagging    bool      // the source is at ChainHead, below what the file has, and waited for
 	Paused     error     // why nothing can be written for now: a store.NoRoom; nil if it can
 }
 
@@ -55,6 +56,21 @@ func (x *Indexer) setPaused(why error) (before error) {
 	return before
 }
 
+// setLagging says whether the source is behind the file, and gives what it said
+// before.
+func (x *Indexer) setLagging(yes bool) (before bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	before, x.status.Lagging = x.status.Lagging, yes
+	return before
+}
+
+func (x *Indexer) isLagging() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.status.Lagging
+}
+
 // setNext shows what Run has in x.next and x.tip.
 func (x *Indexer) setNext() {
 	x.mu.Lock()
@@ -78,26 +94,12 @@ func (x *Indexer) sawHead(h *chain.Header) {
 func (x *Indexer) foundHead(h *chain.Header) {
 	x.mu.Lock()
 	isNew := x.head == nil || x.head.Hash != h.Hash
-	x.head, x.most = h, max(x.most, h.Number)
+	x.head = h
 	x.status.ChainHead, x.status.HasHead = h.Number, true
 	x.mu.Unlock()
 	if isNew {
 		poke(x.moved)
 	}
-}
-
-// forgetHeads makes nothing of what heads there have been.
-func (x *Indexer) forgetHeads() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.most = 0
-}
-
-// reached reports whether the source has had a head at or above a number.
-func (x *Indexer) reached(number uint64) bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.most >= number
 }
 
 // headWasTold reports whether the head that is known is the one that Follow

@@ -173,8 +173,14 @@ func (s *Source) Tag(context.Context, string) (*chain.Header, error) {
 	return nil, &chain.Error{Class: chain.NotYet, Err: errors.New("an archive does not tell")}
 }
 
-// HeaderByHash knows none: archives are read by number.
-func (s *Source) HeaderByHash(context.Context, common.Hash) (*chain.Header, error) { return nil, nil }
+// Holds is false: archives are read by number.
+func (s *Source) Holds(context.Context, common.Hash) (bool, error) { return false, nil }
+
+// Syncing is false: an archive is what it is.
+func (s *Source) Syncing(context.Context) (bool, error) { return false, nil }
+
+// IsDevnet is false, whatever the blocks came from.
+func (s *Source) IsDevnet() bool { return false }
 
 // Blocks gives a result for each number, in their order. A block that the
 // archives do not have is [chain.Pruned]. If they are of more than most bytes,

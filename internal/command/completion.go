@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gapless/indexer"
 	"gapless/internal/archive"
 )
 
@@ -126,6 +127,8 @@ func values(items []item) (words []string, f files) {
 	switch items[0].name() {
 	case "verify":
 		return []string{"auto", "strict", "warn", "off"}, noFiles
+	case "on-revert":
+		return []string{indexer.FollowReverts, indexer.WaitOnReverts}, noFiles
 	case "on-reset":
 		return []string{resetRotate, resetStop}, noFiles
 	case "log-level":

@@ -13,7 +13,7 @@ import (
 func TestCompletion(t *testing.T) {
 	var all strings.Builder
 	for _, line := range []string{
-		"", "re", "-", "run --", "run --db ", "run --abi ", "run --verify ", "run --on-reset ", "run --log-level ", "run --log-format ",
+		"", "re", "-", "run --", "run --db ", "run --abi ", "run --verify ", "run --on-reset ", "run --on-revert ", "run --log-level ", "run --log-format ",
 		"run --listen ", "run --until ", "run --from ", "run --rpc ", "run --keep ", "import ", "import a ", "import --verify ", "import --receipts ",
 		"export --format ", "export --table ", "export --out ", "export ", "retry ", "retry all ", "replay ", "replay --pace ",
 		"diff a ", "backup ", "skip ", "completion ", "man ve", "version ",

@@ -40,13 +40,14 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--daily-calls", "5000", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--min-free", "2GB", "--timeout", "30s", "--max-logs", "500",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--on-revert", "wait", "--min-free", "2GB", "--timeout", "30s", "--max-logs", "500",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
 			o.from, o.until, o.wait, o.rate = &place{100, true}, &place{0, true}, 3*time.Second, 2.5
 			o.dailyCalls = 5000
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
+			o.onRevert = "wait"
 			o.minFree, o.timeout, o.maxLogs = 2_000_000_000, 30*time.Second, 500
 		})},
 		{"variables", map[string]string{

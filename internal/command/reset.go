@@ -26,7 +26,7 @@ func (s *service) index(ctx context.Context, e *engine) error {
 	for {
 		err := e.indexer.Run(ctx)
 		if !errors.Is(err, indexer.ErrReset) || !s.rotates(e.chain) {
-			return err
+			return explainLagging(err)
 		}
 		if err := s.rotate(ctx, e); err != nil {
 			return err

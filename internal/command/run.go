@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"gapless/gapfill"
+	"gapless/indexer"
 	"gapless/internal/chain"
 	"gapless/internal/pause"
 	"gapless/internal/store"
@@ -53,6 +54,9 @@ usage: gapless run [flags]
   --retry-base DURATION the wait before a retry, doubled with each try, ten times at most (2s)
   --on-reset WHAT       when the chain begins anew: rotate puts the file aside and begins a new
                         one, stop ends (rotate for nodes on this machine, stop elsewhere)
+  --on-revert WHAT      when the node's chain becomes shorter: follow deletes what it took back,
+                        wait keeps all until it shows other blocks or comes back (follow for anvil,
+                        hardhat and ganache, wait for others)
   --min-free SIZE       pause while less than this is free on the disk (256MB)
   --wal-limit SIZE      pause while FILE-wal is larger because another program reads FILE and does
                         not end its transaction; 0 for no limit (1GB)
@@ -89,6 +93,7 @@ type runFlags struct {
 	confirmations uint64
 	retryBase     time.Duration
 	onReset       string
+	onRevert      string
 	minFree       string
 	walLimit      string
 	listen        string
@@ -114,6 +119,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
 	flags.StringVar(&f.onReset, "on-reset", "", "")
+	flags.StringVar(&f.onRevert, "on-revert", "", "")
 	flags.StringVar(&f.minFree, "min-free", "256MB", "")
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
@@ -152,7 +158,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, dailyCalls: f.dailyCalls, onReset: f.onReset, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
+	o = options{db: f.db, wait: f.wait, rate: f.rps, dailyCalls: f.dailyCalls, onReset: f.onReset, onRevert: f.onRevert, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
 		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
@@ -199,6 +205,9 @@ func (f *runFlags) check() error {
 	}
 	if f.onReset != "" && f.onReset != resetRotate && f.onReset != resetStop {
 		return usagef("--on-reset is %q: use rotate or stop", f.onReset)
+	}
+	if f.onRevert != "" && f.onRevert != indexer.FollowReverts && f.onRevert != indexer.WaitOnReverts {
+		return usagef("--on-revert is %q: use follow or wait", f.onRevert)
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(f.logLevel)); err != nil {
 		return usagef("--log-level is %q: use debug, info, warn or error", f.logLevel)

@@ -44,6 +44,7 @@ type options struct {
 	maxLogs       int      // in an answer of eth_getLogs; 0: no limit
 	proxy         bool     // pass calls that need the state to the node
 	onReset       string   // rotate or stop; empty for what suits the nodes
+	onRevert      string   // as indexer.Options has it
 	minFree       int64    // bytes that stay free on the disk
 	walLimit      int64    // bytes that the -wal may take; 0 for no limit
 	anyPort       bool     // take another port if that one is taken
@@ -272,8 +273,8 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
 		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
-		Alone: id.Loopback && isDevnet(id.Client),
-		Delay: s.backoff.Delay, Sparing: s.node.PollEvery(),
+		OnRevert: s.onRevert,
+		Delay:    s.backoff.Delay, Sparing: s.node.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			e.worker.Schedule(f...)
 			s.hintDevnet(id, f)
@@ -283,7 +284,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 		Room:      room,
 	}
 	if s.finished == nil {
-		o.Until = s.last
+		o.Until, o.Latest = s.last, s.until != nil && s.until.head
 	}
 	e.indexer = indexer.New(s.node, s.store, o, s.log, s.registry)
 	worker, err := gapfill.New(ctx, s.store, s.backoff, e.indexer.Index, s.node.Await, s.log, s.registry)
@@ -362,7 +363,7 @@ func (s *service) checkHistory(ctx context.Context, start, head uint64) error {
 // levelFor gives the level that auto stands for. A development chain lets
 // anyone be impersonated, whose transactions have no valid signature.
 func levelFor(level chain.Level, id chain.Identity) chain.Level {
-	if level == chain.Auto && id.Loopback && isDevnet(id.Client) {
+	if level == chain.Auto && id.Loopback && node.IsDevnet(id.Client) {
 		return chain.Warn
 	}
 	return level

@@ -55,6 +55,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 func (e *engine) describe(st *rest.Status) {
 	x := e.indexer.Status()
 	st.State, st.Rate = x.State, x.Rate
+	if st.NodeBehind = x.Lagging; x.Lagging {
+		st.State = laggingLine(x)
+	}
 	if why := e.paused(); why != nil {
 		st.State = "paused: " + why.Error()
 	}

@@ -174,6 +174,9 @@ func lagLine(st rest.Status) string {
 	if st.Lag == nil {
 		return "unknown: the node has not told its head"
 	}
+	if st.NodeBehind {
+		return st.State
+	}
 	if *st.Lag == 0 {
 		return "none: up to date"
 	}

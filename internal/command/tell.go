@@ -13,6 +13,7 @@ import (
 	"gapless/indexer"
 	"gapless/internal/api/rest"
 	"gapless/internal/chain"
+	"gapless/internal/node"
 	"gapless/internal/store"
 )
 
@@ -73,7 +74,7 @@ func (s *service) tellReset(aside string) {
 // only because it is not on this machine: in a container of it, for example.
 func (s *service) hintDevnet(id chain.Identity, failures []*chain.Failure) {
 	wrong := slices.ContainsFunc(failures, func(f *chain.Failure) bool { return f.Class == chain.Invalid })
-	if !wrong || s.level != chain.Auto || id.Loopback || !isDevnet(id.Client) {
+	if !wrong || s.level != chain.Auto || id.Loopback || !node.IsDevnet(id.Client) {
 		return
 	}
 	s.hinted.Do(func() {
@@ -205,6 +206,8 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time,
 		parts = append(parts, "no block yet")
 	case x.Lag() > 0:
 		parts = append(parts, fmt.Sprintf("block %s of %s, %s", thousands(x.Next-1), thousands(x.ChainHead), rate(x.Rate)))
+	case x.Lagging:
+		parts = append(parts, laggingLine(x))
 	default:
 		parts = append(parts, fmt.Sprintf("block %s, up to date", thousands(x.Next-1)))
 	}
@@ -222,7 +225,7 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time,
 	switch {
 	case x.Paused != nil:
 		parts = append(parts, "paused: "+x.Paused.Error())
-	case strings.HasPrefix(x.State, "waiting"):
+	case strings.HasPrefix(x.State, "waiting") && !x.Lagging:
 		parts = append(parts, x.State)
 	}
 	return strings.Join(parts, " · ")

@@ -55,6 +55,8 @@ func TestProgressLine(t *testing.T) {
 			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 1000, Rate: 100}, 3, soon, "",
 				"block 999 of 1,999, 100 blocks/s · 3 missing, next retry in 90 s · 10 s to go"},
 			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 2000, Rate: 1}, 0, time.Time{}, "", "block 1,999, up to date · none missing"},
+			{indexer.Status{HasHead: true, ChainHead: 10, Next: 5201, Lagging: true, State: "waiting for the node, which is behind this file"}, 0, time.Time{}, "",
+				"the node is at 10, this file at 5,200: waiting; nothing is deleted · none missing"},
 			{indexer.Status{HasHead: true, ChainHead: 9, Next: 10, State: "waiting for the node: x"}, 1, time.Time{}, "",
 				"block 9, up to date · 1 missing · waiting for the node: x"},
 			{indexer.Status{}, 0, time.Time{}, "paced", "waiting for the node's head · paced"},

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -93,17 +92,6 @@ func (s *service) refused() bool {
 		}
 	}
 	return true
-}
-
-// isDevnet recognises the clients of development chains.
-func isDevnet(client string) bool {
-	client = strings.ToLower(client)
-	for _, name := range []string{"anvil", "hardhat", "ganache", "ethereumjs testrpc"} {
-		if strings.HasPrefix(client, name) {
-			return true
-		}
-	}
-	return false
 }
 
 // finish waits until all up to the last block is there, if there is a last

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"gapless/internal/e2e/nodes"
-	"gapless/internal/store"
 )
 
 // replaces waits until the file ends with the node's head, and fails the test
@@ -103,23 +102,5 @@ func TestDeepReorgOfGeth(t *testing.T) {
 	}
 	g.replaces(one, "back again", blocks-fork+1)
 	g.follows(one)
-	g.stop()
-}
-
-// geth itself is set back: below what it had finalized, too.
-func TestGethSetHead(t *testing.T) {
-	t.Parallel()
-	n := nodes.StartGethDev(t, 0)
-	g := run(t, n.HTTP)
-	for i := range 8 {
-		transfers(t, n, 1, i)
-		g.follows(n)
-	}
-	must(t, n, "debug_setHead", "0x3")
-	if err := g.read(func(r *store.Reader) error { _, err := r.Latest(g.ctx); return err }); err != nil {
-		t.Error(err)
-	}
-	g.reverts(n, "debug_setHead", 5)
-	g.follows(n)
 	g.stop()
 }

@@ -10,6 +10,27 @@ import (
 	"gapless/internal/chain"
 )
 
+// IsDevnet recognises the clients of development chains by their
+// web3_clientVersion.
+func IsDevnet(client string) bool {
+	client = strings.ToLower(client)
+	for _, name := range []string{"anvil", "hardhat", "ganache", "ethereumjs testrpc"} {
+		if strings.HasPrefix(client, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsDevnet reports whether the leader said, when it was last asked who it is,
+// that it is a development node.
+func (n *Node) IsDevnet() bool {
+	lead, _ := n.leader()
+	lead.mu.Lock()
+	defer lead.mu.Unlock()
+	return lead.devnet
+}
+
 // A Fork is where a development chain leaves the live one that it was forked
 // from: Block is the last one that both have.
 type Fork struct {

@@ -41,6 +41,7 @@ type endpoint struct {
 	identified    bool      // since the last outage, and on our chain
 	otherGenesis  bool      // it is down because of its genesis, not its chain id
 	foreign       bool      // it is down because of its chain
+	devnet        bool      // it said that it is a development node
 	steady        int       // looks since it was last down or limited
 	heads         [2]uint64 // at the last two looks
 	behind        bool      // other endpoints, by looks

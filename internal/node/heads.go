@@ -88,21 +88,56 @@ func (e *endpoint) headers(ctx context.Context, numbers []uint64, p priority) ([
 	return headers, failed, nil
 }
 
-// HeaderByHash asks for the header of a hash. It is nil if the node does not
-// know it.
-func (n *Node) HeaderByHash(ctx context.Context, hash common.Hash) (h *chain.Header, err error) {
+// Holds asks whether a block is known by its hash: to the leader, or else to any
+// other endpoint that is well.
+func (n *Node) Holds(ctx context.Context, hash common.Hash) (held bool, err error) {
+	err = n.use(ctx, func(e *endpoint) (err error) {
+		held, err = e.holds(ctx, hash)
+		return err
+	})
+	if err != nil || held {
+		return held, err
+	}
+	for _, e := range n.endpoints {
+		if len(n.endpoints) == 1 || e.rank() > trailing || n.admit(ctx, e) != nil {
+			continue
+		}
+		if held, err := e.holds(ctx, hash); err == nil && held {
+			return true, nil
+		}
+	}
+	return false, ctx.Err()
+}
+
+func (e *endpoint) holds(ctx context.Context, hash common.Hash) (bool, error) {
+	c := newCall("eth_getBlockByHash", hash, false).of(atHead)
+	if err := e.do(ctx, []*call{c}, 1); err != nil {
+		return false, err
+	}
+	_, err := e.decodeHeader(c)
+	if chain.ClassOf(err) == chain.NotYet {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Syncing asks the leader whether it is catching up itself. One that does not
+// know the question is not. It may say so for minutes while it is at its head.
+func (n *Node) Syncing(ctx context.Context) (syncing bool, err error) {
 	err = n.use(ctx, func(e *endpoint) error {
-		c := newCall("eth_getBlockByHash", hash, false).of(atHead)
+		c := newCall("eth_syncing").of(atHead)
 		if err := e.do(ctx, []*call{c}, 1); err != nil {
 			return err
 		}
-		h, err = e.decodeHeader(c)
-		if chain.ClassOf(err) == chain.NotYet {
-			h, err = nil, nil
+		switch {
+		case c.err == nil:
+			syncing = string(c.raw) != "false"
+		case !chain.ClassOf(c.err).OfBlock():
+			return c.err
 		}
-		return err
+		return nil
 	})
-	return h, err
+	return syncing, err
 }
 
 // decodeHeader decodes the answer to a call for a header.

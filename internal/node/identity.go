@@ -207,7 +207,7 @@ func (n *Node) judge(e *endpoint, d *description) error {
 		e.refuse(err, true)
 		return err
 	}
-	e.admitNow()
+	e.admitNow(d.Client)
 	return nil
 }
 
@@ -219,9 +219,14 @@ func (e *endpoint) admission() (ok bool, failures int, last error) {
 	return e.identified, e.failures, e.lastError
 }
 
-func (e *endpoint) admitNow() {
+// admitNow lets an endpoint be used that says that it is a client; empty: it did
+// not say this time.
+func (e *endpoint) admitNow(client string) {
 	e.mu.Lock()
 	e.identified, e.foreign = true, false
+	if client != "" {
+		e.devnet = IsDevnet(client)
+	}
 	e.mu.Unlock()
 	e.answered()
 }

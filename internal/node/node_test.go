@@ -295,11 +295,17 @@ func TestHeads(t *testing.T) {
 	if err != nil || headers[0].Number != 3 || headers[1] != nil || headers[2].Hash != head.Hash {
 		t.Errorf("headers %v, %v", headers, err)
 	}
-	if h, err := n.HeaderByHash(t.Context(), head.Hash); err != nil || h.Number != 9 {
-		t.Errorf("by hash: %v, %v", h, err)
+	if held, err := n.Holds(t.Context(), head.Hash); err != nil || !held {
+		t.Errorf("holds its head: %t, %v", held, err)
 	}
-	if h, err := n.HeaderByHash(t.Context(), common.Hash{1}); err != nil || h != nil {
-		t.Errorf("by an unknown hash: %v, %v", h, err)
+	if held, err := n.Holds(t.Context(), common.Hash{1}); err != nil || held {
+		t.Errorf("holds an unknown block: %t, %v", held, err)
+	}
+	for _, highest := range []uint64{0, 20} {
+		fake.Do(func(n *nodetest.Node) { n.Syncing = highest })
+		if syncing, err := n.Syncing(t.Context()); err != nil || syncing != (highest > 0) {
+			t.Errorf("syncs up to %d: %t, %v", highest, syncing, err)
+		}
 	}
 }
 

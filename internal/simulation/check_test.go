@@ -49,7 +49,7 @@ func isMade(path string) (bool, error) {
 }
 
 // gone reports whether the chain has nothing of a file but perhaps its first
-// block.
+// block, and does not only end below it.
 func (w *world) gone(path string) bool {
 	ctx, c := context.Background(), w.chain()
 	r, err := store.OpenReader(ctx, path)
@@ -62,12 +62,17 @@ func (w *world) gone(path string) bool {
 		return err == nil
 	}
 	ours, err := r.HashesBetween(ctx, id.Start+1, id.Start+1000)
+	other := len(ours) == 0 || w.takesBack()
 	for _, a := range ours {
-		if b := c.Block(a.Number); b != nil && b.Hash == a.Hash {
+		switch b := c.Block(a.Number); {
+		case b == nil:
+		case b.Hash == a.Hash:
 			return false
+		default:
+			other = true
 		}
 	}
-	return err == nil
+	return err == nil && other
 }
 
 // complete says what is not yet as it should be. What is missing counts if the

@@ -16,7 +16,7 @@ func (s *simulation) event() {
 		do     func()
 	}{
 		{30, s.growth}, {24, s.spoilBlocks}, {10, s.spoilAll}, {3, s.outage}, {3, s.slow}, {4, s.lagging},
-		{6, s.reorg}, {2, s.twice}, {2, s.flip}, {3, s.revert}, {1, s.reset}, {1, s.fromStart}, {3, s.lying},
+		{6, s.reorg}, {2, s.twice}, {2, s.flip}, {3, s.revert}, {5, s.fallBack}, {1, s.reset}, {1, s.fromStart}, {3, s.lying},
 		{4, s.die}, {2, s.diskFull}, {2, s.smallDisk}, {2, s.finalize}, {1, s.contradict}, {2, s.operator}, {1, s.skip}, {2, s.prune}, {6, s.undermine}, {3, s.displace},
 	}
 	total := 0
@@ -145,6 +145,37 @@ func (s *simulation) revert() {
 		s.pauseShortly()
 		s.growth()
 	}
+}
+
+// fallBack lets all nodes lose their last blocks, or all, and get them back, as
+// those that sync again. What the file has of them stays, whatever happens to the
+// program meanwhile, unless the nodes take blocks back on purpose.
+func (s *simulation) fallBack() {
+	links, top, to, most := s.links, s.head, s.rng.Uint64N(s.head+1), 8*time.Second
+	serve := func(head uint64) { s.links = links; s.fork(head+1, head) }
+	restart, half := s.rng.IntN(3) == 0, s.rng.IntN(2) == 0
+	if s.rng.IntN(4) == 0 {
+		to = 0
+	}
+	if s.rng.IntN(4) == 0 {
+		most = 100 * time.Second
+	}
+	span := time.Duration(s.rng.Int64N(int64(most)))
+	before := s.program.stores(links)
+	serve(to)
+	time.Sleep(span / 2)
+	if restart {
+		s.program.crash("rest", 0)
+	}
+	if half {
+		serve(to + (top-to)/2)
+	}
+	time.Sleep(span / 2)
+	if !s.takesBack() && s.honest() && s.swornTo() == nil {
+		s.program.fail(s.program.keeps(before))
+	}
+	serve(top)
+	s.note("fall back", "from block %d to %d for %s, restart: %t, in two steps: %t", top, to, span, restart, half)
 }
 
 // reset begins a new chain, as a node that was wiped.
@@ -345,8 +376,8 @@ func (s *simulation) spoil(first, last uint64, fault func() *nodetest.Fault) {
 	}
 }
 
-// outgrow lets the chain become longer than the file: a node that reverted while
-// the program was away is for it one that lags.
+// outgrow lets the chain become longer than the file: a node whose chain became
+// shorter is for it one that lags.
 func (s *simulation) outgrow() {
 	file, _ := s.program.parts()
 	if file == nil {

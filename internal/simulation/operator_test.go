@@ -94,6 +94,48 @@ func (p *program) finalized() uint64 {
 	return final.Number
 }
 
+// stores gives the stored blocks that are of a chain, without those that a file
+// begins with: a reset would put that aside.
+func (p *program) stores(links []*link) (kept []store.Anchor) {
+	s, _ := p.parts()
+	if s == nil {
+		return nil
+	}
+	start, _, err := s.Bounds(context.Background())
+	if err != nil {
+		return nil
+	}
+	stored, err := s.HashesBetween(context.Background(), start+1, 1<<40)
+	if err != nil {
+		return nil // the file may be closed by now
+	}
+	for _, a := range stored {
+		if a.Number < uint64(len(links)) && links[a.Number].raw.Hash == a.Hash {
+			kept = append(kept, a)
+		}
+	}
+	return kept
+}
+
+// keeps says which of some blocks are not stored any more.
+func (p *program) keeps(blocks []store.Anchor) error {
+	s, _ := p.parts()
+	if s == nil {
+		return nil
+	}
+	for _, a := range blocks {
+		now, err := s.Highest(context.Background(), a.Number)
+		if err != nil {
+			return nil // the file may be closed by now
+		}
+		if now == nil || *now != a {
+			return fmt.Errorf("block %d was stored, and is not since the nodes are behind", a.Number)
+		}
+	}
+	p.world.counts.add("kept while nodes were behind")
+	return nil
+}
+
 // current says whether the index has caught up with the chain, whatever may be
 // missing.
 func (p *program) current() error { return p.state(false) }

@@ -222,6 +222,9 @@ func (w *watcher) replaced(tx *sql.Tx, row journalRow) error {
 			return fmt.Errorf("the file was rewound below block %d for %s, which no chain has", row.first, hash)
 		}
 	}
+	if len(detail.New) == 0 && !w.program.world.takesBack() {
+		return fmt.Errorf("the file was rewound below block %d with nothing in hand, by nodes that take nothing back", row.first)
+	}
 	ancestor, err := stored(tx, row.first-1)
 	if err != nil || len(detail.New) > 0 || ancestor == (common.Hash{}) {
 		return err

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/common"
 
+	"gapless/internal/node"
 	"gapless/internal/node/nodetest"
 	"gapless/internal/node/recorded"
 )
@@ -23,6 +24,7 @@ import (
 type world struct {
 	rng     *rand.Rand // of the present event
 	builder *builder
+	client  string // of all nodes
 	began   time.Time
 	length  time.Duration // of the time in which things happen
 	counts  *counts
@@ -46,7 +48,7 @@ type world struct {
 
 func newWorld(rng *rand.Rand, nodes, blocks int) *world {
 	w := &world{
-		builder: newBuilder(rng), began: time.Now(), counts: newCounts(), known: map[common.Hash]time.Time{},
+		builder: newBuilder(rng), client: clients[rng.IntN(len(clients))], began: time.Now(), counts: newCounts(), known: map[common.Hash]time.Time{},
 		lag: make([]uint64, nodes), lies: make([]*recorded.Chain, nodes), delays: make([]atomic.Int64, nodes),
 	}
 	for i := range w.delays {
@@ -60,6 +62,13 @@ func newWorld(rng *rand.Rand, nodes, blocks int) *world {
 	return w
 }
 
+// clients are what the nodes of a seed say that they are: one that takes blocks
+// back on purpose, or one that is behind when its chain is shorter.
+var clients = []string{"anvil/v1.7.1-simulation", "Geth/v1.17.10-simulation"}
+
+// takesBack reports whether a shorter chain is one that the nodes took back.
+func (w *world) takesBack() bool { return node.IsDevnet(w.client) }
+
 // branch makes new blocks from a number up to a head, on those of the chain now.
 func (w *world) branch(from, head uint64) ([]*link, *recorded.Chain) {
 	links := slices.Clone(w.links[:min(int(from), len(w.links))])
@@ -71,7 +80,7 @@ func (w *world) branch(from, head uint64) ([]*link, *recorded.Chain) {
 		links = append(links, w.builder.child(parent))
 	}
 	links = links[:head+1]
-	served := &recorded.Chain{ChainID: chainID, Client: "Geth/v1.17.10-simulation"}
+	served := &recorded.Chain{ChainID: chainID, Client: w.client}
 	for _, l := range links {
 		served.Blocks = append(served.Blocks, l.raw)
 	}

@@ -8,18 +8,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"slices"
 	"strings"
 	"time"
 )
 
-// rotatedKept is how many rotated files stay.
-const rotatedKept = 3
-
 // Rotate puts the file aside under a name with the time and its genesis, and
 // begins a new one in its place, which has no identity yet. The newest three
-// files put aside are kept. It returns the path of the old file. Readers of
+// files put aside are kept, and the one with the most blocks. It returns the path of the old file. Readers of
 // this Store go on with the new one. It fails with [ErrReplicated] if Litestream
 // replicates the file.
 func (s *Store) Rotate(ctx context.Context) (string, error) {
@@ -40,7 +35,7 @@ func (s *Store) Rotate(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("rotate %s: %w", s.path, err)
 	}
-	return aside, prune(s.path)
+	return aside, pruneRotated(context.WithoutCancel(ctx), s.path)
 }
 
 // rotate closes the file, renames it and opens a new one. If it can't be
@@ -112,29 +107,4 @@ func renameWAL(from, to string) error {
 		return os.Remove(from)
 	}
 	return os.Rename(from, to)
-}
-
-// prune removes the oldest files put aside.
-func prune(path string) error {
-	base, ext := splitExt(path)
-	ours := regexp.MustCompile("^" + regexp.QuoteMeta(filepath.Base(base)) + `-\d{8}T\d{6}\.\d{3}-[0-9a-f]{8}(-\d+)*` + regexp.QuoteMeta(ext) + "$")
-	entries, err := os.ReadDir(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	var names []string
-	for _, e := range entries {
-		if ours.MatchString(e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	slices.Sort(names) // by time
-	for _, name := range names[:max(0, len(names)-rotatedKept)] {
-		for _, suffix := range []string{"", "-wal", "-shm"} {
-			if err := os.Remove(filepath.Join(filepath.Dir(path), name+suffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
-	}
-	return nil
 }

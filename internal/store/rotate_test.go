@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"gapless/internal/store"
 )
 
@@ -57,31 +59,54 @@ func TestRotate(t *testing.T) {
 	wants(t, err, store.ErrObsolete) // fetched for the file before
 }
 
-func TestRotateKeepsTheNewestThree(t *testing.T) {
-	s := newStore(t, 0, stored(t, 0, 1))
-	id, err := s.Identity(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	mine := filepath.Join(filepath.Dir(s.Path()), "gapless-of-mine.db")
-	if err := os.WriteFile(mine, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var last string
-	for range 40 {
-		if last, err = s.Rotate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Identify(t.Context(), id); err != nil {
-			t.Fatal(err)
-		}
-	}
-	names, err := filepath.Glob(strings.TrimSuffix(s.Path(), ".db") + "-2*.db")
-	if err != nil || len(names) != 3 || names[2] != last {
-		t.Errorf("kept %q, %v", names, err)
-	}
-	if _, err := os.Stat(mine); err != nil {
-		t.Error("removed a file of somebody else's")
+// Of the files put aside the newest three stay, and the one with the most blocks.
+func TestRotateKeeps(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		blocks []uint64 // in each file
+		kept   []int
+	}{
+		{"few", []uint64{5, 1}, []int{0, 1}},
+		{"the newest three, which have the most", []uint64{1, 2, 3, 4, 9}, []int{2, 3, 4}},
+		{"the oldest too, which has the most", []uint64{9, 0, 2, 0, 1, 3, 0}, []int{0, 4, 5, 6}},
+		{"the newer one of two as large", []uint64{9, 9, 1, 1, 1}, []int{1, 2, 3, 4}},
+		{"empty ones", []uint64{0, 0, 0, 0, 0}, []int{2, 3, 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := newStore(t, 0)
+			id, err := s.Identity(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			mine := filepath.Join(filepath.Dir(s.Path()), "gapless-of-mine.db")
+			if err := os.WriteFile(mine, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			var all, want []string
+			for _, blocks := range tt.blocks {
+				if blocks > 0 {
+					wants(t, s.Commit(t.Context(), stored(t, 0, blocks-1)), nil)
+				}
+				aside, err := s.Rotate(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, aside)
+				if err := s.Identify(t.Context(), id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, i := range tt.kept {
+				want = append(want, all[i])
+			}
+			left, err := filepath.Glob(strings.TrimSuffix(s.Path(), ".db") + "-2*")
+			if diff := cmp.Diff(want, left); diff != "" || err != nil {
+				t.Errorf("%v, kept (-want +got):\n%s", err, diff)
+			}
+			if _, err := os.Stat(mine); err != nil {
+				t.Error("removed a file of somebody else's")
+			}
+		})
 	}
 }
 

@@ -25,6 +25,7 @@ type Status struct {
 	Next       uint64     `json:"next_block"`      // the number that is indexed next
 	ChainHead  *uint64    `json:"chain_head,omitempty"`
 	Lag        *uint64    `json:"lag_blocks,omitempty"`
+	NodeBehind bool       `json:"node_behind,omitempty"` // its head is below the file's, and it is waited for
 	Rate       float64    `json:"blocks_per_second"`
 	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
 	Missing    Missing    `json:"missing"`

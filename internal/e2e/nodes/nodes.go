@@ -51,18 +51,46 @@ func StartGethDev(t TB, period int, args ...string) *Node {
 func StartGeth(t TB, genesisPath, chainRLPPath string, args ...string) *Node {
 	t.Helper()
 	dir, path := t.TempDir(), must(t)(geth())
-	history := []string{"--syncmode", "full", "--gcmode", "archive", "--history.transactions", "0"}
-	must(t)(run(dir, nil, path, "--datadir", dir, "--state.scheme", "path", "init", genesisPath))
-	must(t)(run(dir, nil, path, append(append([]string{"--datadir", dir}, history...), "import", chainRLPPath)...))
+	if err := loadGeth(path, dir, genesisPath, chainRLPPath); err != nil {
+		t.Fatalf("nodes: %v", err)
+	}
 	return start(t, program{
 		name: "geth",
 		path: path,
 		dir:  dir,
 		args: func(p ports) []string {
-			return append(gethArgs(dir, p), append(history, args...)...)
+			return append(gethArgs(dir, p), append(gethHistory, args...)...)
 		},
 		ports: gethPorts,
 	})
+}
+
+// gethHistory has every state and transaction kept.
+var gethHistory = []string{"--syncmode", "full", "--gcmode", "archive", "--history.transactions", "0"}
+
+// loadGeth makes a chain in a folder of a genesis file and a file of RLP blocks,
+// or of the genesis alone.
+func loadGeth(path, dir, genesisPath, chainRLPPath string) error {
+	_, err := run(dir, nil, path, "--datadir", dir, "--state.scheme", "path", "init", genesisPath)
+	if err == nil && chainRLPPath != "" {
+		_, err = run(dir, nil, path, append(append([]string{"--datadir", dir}, gethHistory...), "import", chainRLPPath)...)
+	}
+	return err
+}
+
+// Reload is Wipe for a node that StartGeth started: afterwards its chain is that of
+// a file of RLP blocks, or the genesis alone.
+func (n *Node) Reload(genesisPath, chainRLPPath string) {
+	n.t.Helper()
+	n.Stop()
+	err := os.RemoveAll(filepath.Join(n.prog.dir, "geth"))
+	if err == nil {
+		err = loadGeth(n.prog.path, n.prog.dir, genesisPath, chainRLPPath)
+	}
+	if err != nil {
+		n.t.Fatalf("nodes: reload %s: %v", n.prog.name, err)
+	}
+	n.Restart()
 }
 
 func gethArgs(dir string, p ports) []string {

@@ -41,6 +41,8 @@ func (n *Node) call(method string, params []json.RawMessage) answer {
 		return n.value(strconv.FormatUint(n.Chain.ChainID, 10))
 	case "eth_blockNumber":
 		return n.value(hexutil.Uint64(n.Head))
+	case "eth_syncing":
+		return n.syncing()
 	case "anvil_nodeInfo", "hardhat_metadata":
 		return n.devnet(method)
 	case "eth_getBlockByNumber", "eth_getBlockByHash":
@@ -61,6 +63,13 @@ func (n *Node) value(v any) answer {
 		return fail(-32603, err.Error())
 	}
 	return answer{Result: raw}
+}
+
+func (n *Node) syncing() answer {
+	if n.Syncing == 0 {
+		return n.value(false)
+	}
+	return n.value(map[string]any{"startingBlock": "0x0", "currentBlock": hexutil.Uint64(n.Head), "highestBlock": hexutil.Uint64(n.Syncing)})
 }
 
 func fail(code int, message string) answer {

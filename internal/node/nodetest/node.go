@@ -18,8 +18,11 @@ type Node struct {
 	// what a reorg, revert or reset is.
 	Chain  *recorded.Chain
 	Head   uint64
-	Client string            // web3_clientVersion
-	Tags   map[string]uint64 // "finalized" and "safe"; absent: geth's error -32000
+	Client string // web3_clientVersion
+	// Syncing is what eth_syncing answers beside false: an object with the head
+	// and this number as the highest block; 0: false.
+	Syncing uint64
+	Tags    map[string]uint64 // "finalized" and "safe"; absent: geth's error -32000
 	// Sworn are blocks that the node calls "finalized" or "safe" whatever its
 	// chain is. It does not have them otherwise.
 	Sworn map[string]*recorded.Block
