@@ -225,11 +225,6 @@ func (h *hedge) unsettled() (calls []*call) {
 
 // over returns an error if no attempt is left that may bring something.
 func (h *hedge) over() error {
-	silent := errors.Is(h.whole.err, errSilent)
-	if !h.whole.done && h.endpoint.elsewhere() {
-		d, _ := h.whole.meter.silence(time.Now())
-		silent = d >= h.usual().dead(h.endpoint.timeout)
-	}
 	switch {
 	case h.calls[0].within.exceeded():
 		return errorf(chain.TooLarge, "%w", errAllowance)
@@ -237,7 +232,7 @@ func (h *hedge) over() error {
 		return nil
 	case h.limited != nil && h.running == 0:
 		return h.limited
-	case silent && h.unanswered():
+	case h.unanswered() && h.overdue():
 		return h.dead()
 	case !h.whole.done, h.isSplit() && (h.running > 0 || h.next < len(h.singles)):
 		return nil
@@ -249,6 +244,16 @@ func (h *hedge) over() error {
 // were asked for, not even a probe.
 func (h *hedge) unanswered() bool {
 	return h.probe != nil && (!h.probe.done || h.probe.err != nil) && !h.endpoint.silence.answeredSince(h.asked())
+}
+
+// overdue reports whether the endpoint has had all its time, which is less where
+// there is another one to ask.
+func (h *hedge) overdue() bool {
+	if h.whole.done {
+		return errors.Is(h.whole.err, errSilent)
+	}
+	silent, _ := h.whole.meter.silence(time.Now())
+	return h.endpoint.elsewhere() && silent >= h.usual().dead(h.endpoint.timeout)
 }
 
 // dead is the error of an endpoint that answers nothing.
