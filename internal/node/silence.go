@@ -142,8 +142,11 @@ func (s *silence) awaited(now time.Time) (oldest *Awaited) {
 
 // what names what a call is for.
 func (c *call) what() string {
-	if c.block != nil {
+	switch {
+	case c.block != nil:
 		return fmt.Sprintf("block %d", *c.block)
+	case c.method == "eth_getBlockByNumber":
+		return fmt.Sprintf("block %v", c.params[0]) // by a tag
 	}
 	return c.method
 }
