@@ -113,7 +113,7 @@ func (a *app) demo(ctx context.Context, listen string, once bool) error {
 // that are soon made.
 func (d *demo) options(url, db, listen string) options {
 	return options{
-		db: db, urls: []string{url}, timeout: time.Second,
+		db: db, urls: []string{url}, timeout: 3 * time.Second,
 		until: &place{head: true}, wait: 2 * time.Minute,
 		level: chain.Auto, backoff: gapfill.Backoff{Base: 100 * time.Millisecond},
 		listen: listen, anyPort: listen == defaultListen,

@@ -36,7 +36,7 @@ var errUnanswered = errors.New("no answer, not even to a probe,")
 type hedge struct {
 	endpoint *endpoint
 	calls    []*call // the caller's; a group's answers are put there
-	size     int     // calls in a group
+	ends     []int   // by group: the place behind its last call
 	began    time.Time
 
 	whole   *attempt
@@ -60,7 +60,7 @@ type hedge struct {
 // may be answered first.
 type attempt struct {
 	calls []*call
-	first int // group of the first call
+	group int // that it is for; of no meaning for the whole
 	meter meter
 	stop  func()
 	done  bool
@@ -70,9 +70,10 @@ type attempt struct {
 // hedge makes the calls in one request, and in others beside it while that is
 // silent. With an error it gives the calls that are to be made again.
 func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*call, err error) {
-	groups := (len(calls) + size - 1) / size
+	ends := groupsOf(calls, size)
+	groups := len(ends)
 	h := &hedge{
-		endpoint: e, calls: calls, size: size, began: time.Now(), ended: make(chan *attempt),
+		endpoint: e, calls: calls, ends: ends, began: time.Now(), ended: make(chan *attempt),
 		singles: make([]*attempt, groups), settled: make([]bool, groups), left: groups,
 	}
 	h.show()
@@ -96,9 +97,22 @@ func (e *endpoint) hedge(ctx context.Context, calls []*call, size int) (left []*
 	return nil, nil
 }
 
+// groupsOf divides calls into groups of at most size: neighbours that are about
+// one block. A batch may begin or end within a group.
+func groupsOf(calls []*call, size int) (ends []int) {
+	begin := 0
+	for i := 1; i <= len(calls); i++ {
+		if i == len(calls) || i-begin == size || !calls[i].sameBlock(calls[begin]) {
+			ends = append(ends, i)
+			begin = i
+		}
+	}
+	return ends
+}
+
 // start makes a request of copies of calls.
-func (h *hedge) start(ctx context.Context, calls []*call, first int, urgent bool) *attempt {
-	a := &attempt{first: first, calls: make([]*call, len(calls))}
+func (h *hedge) start(ctx context.Context, calls []*call, group int, urgent bool) *attempt {
+	a := &attempt{group: group, calls: make([]*call, len(calls))}
 	for i, c := range calls {
 		copied := *c
 		a.calls[i] = &copied
@@ -166,11 +180,12 @@ func (h *hedge) took(a *attempt) {
 	if a.err != nil {
 		return
 	}
-	for i := range len(a.calls) / h.size {
-		h.settle(a.first+i, a.calls[i*h.size:(i+1)*h.size])
+	if a != h.whole {
+		h.settle(a.group, a.calls)
+		return
 	}
-	if odd := len(a.calls) % h.size; odd > 0 {
-		h.settle(a.first+len(a.calls)/h.size, a.calls[len(a.calls)-odd:])
+	for i := range h.ends {
+		h.settle(i, h.part(a.calls, i))
 	}
 }
 
@@ -209,8 +224,15 @@ func (h *hedge) show() {
 	h.waiting.Store(&text)
 }
 
-func (h *hedge) groupOf(i int) []*call {
-	return h.calls[i*h.size : min(len(h.calls), (i+1)*h.size)]
+func (h *hedge) groupOf(i int) []*call { return h.part(h.calls, i) }
+
+// part gives what of all calls is one group.
+func (h *hedge) part(calls []*call, group int) []*call {
+	begin := 0
+	if group > 0 {
+		begin = h.ends[group-1]
+	}
+	return calls[begin:h.ends[group]]
 }
 
 // unsettled gives the calls of the groups that have no answer.

@@ -44,6 +44,11 @@ func (c *call) about(number uint64) *call {
 	return c
 }
 
+// sameBlock reports whether both calls are about one block.
+func (c *call) sameBlock(other *call) bool {
+	return c.block != nil && other.block != nil && *c.block == *other.block
+}
+
 func (c *call) hushed() {
 	if c.hush != nil {
 		c.hush()

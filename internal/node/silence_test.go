@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -260,5 +261,36 @@ func TestAwaitedIsShown(t *testing.T) {
 		if n := strings.Count(log.String(), "no answer yet"); n != 1 || !strings.Contains(log.String(), `for="block 6 and 2 more"`) {
 			t.Errorf("%d lines of\n%s", n, log)
 		}
+	})
+}
+
+// A block that fails in another way makes requests small, and what is answered to
+// others at the same time makes them grow again, in the middle of a block: no
+// other block fails with a silent one then.
+func TestSilentBlockInUnevenBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := chainOf(60)
+		transport := &slow{RoundTripper: fake, after: time.Millisecond}
+		n := known(t, transport, near)
+		set(fake, func(n *nodetest.Node) {
+			n.Faults[11], n.Faults[14], n.Faults[41] = fault(nodetest.TruncatedBody), fault(nodetest.Hang), fault(nodetest.Hang)
+		})
+		var clients sync.WaitGroup
+		for client := range uint64(6) {
+			clients.Go(func() {
+				for round := range uint64(8) {
+					results, err := n.Blocks(t.Context(), numbers(1+client+round, 50+client), 0)
+					if err != nil {
+						t.Error(err)
+					}
+					for _, r := range results {
+						if (r.Err != nil) != (r.Number == 11 || r.Number == 14 || r.Number == 41) {
+							t.Errorf("block %d: %v", r.Number, r.Err)
+						}
+					}
+				}
+			})
+		}
+		clients.Wait()
 	})
 }
