@@ -281,7 +281,7 @@ func TestNodeFallsBackWhileCatchingUp(t *testing.T) {
 		b := newBench(t, c)
 		var fetches atomic.Int64
 		b.fetched = func() {
-			if fetches.Add(1) == 8 {
+			if fetches.Add(1) == 16 {
 				b.fake.Do(func(n *nodetest.Node) { n.Head = 20 })
 			}
 		}
