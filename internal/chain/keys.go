@@ -1,11 +1,15 @@
 package chain
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // A table is the fields of an object, with an index of their keys.
 type table[T any] struct {
-	fields []field[T]
-	keys   keyIndex
+	fields   []field[T]
+	keys     keyIndex
+	required uint64 // a bit for each field, as in [Object.Shape]
 }
 
 // mostFields is how many fields a table has at most. Shape has room for 64.
@@ -18,8 +22,25 @@ func tableOf[T any](fields ...[]field[T]) *table[T] {
 	}
 	for i := range t.fields {
 		t.keys.add(t.fields[i].key)
+		if t.fields[i].required {
+			t.required |= 1 << i
+		}
 	}
 	return t
+}
+
+// lacking names the required keys of a set, which are absent, or is empty.
+func (t *table[T]) lacking(absent uint64) string {
+	var keys []string
+	for i := range t.fields {
+		if absent&t.required&(1<<i) != 0 {
+			keys = append(keys, t.fields[i].key)
+		}
+	}
+	if keys == nil {
+		return ""
+	}
+	return "without " + strings.Join(keys, ", ")
 }
 
 // A keyIndex finds the place of a key: a hash table with open addressing that
