@@ -49,6 +49,7 @@ type Options struct {
 	Level         chain.Level // how much verification is demanded; Auto
 	Confirmations uint64      // blocks to stay behind the head
 	Until         *uint64     // highest number to index; nil for no end
+	Client        string      // what the source calls itself; no mismatch is excused of one whose rules are known
 	Loopback      bool        // the source is on this machine
 	Alone         bool        // the source makes its chain by itself, so that it is never behind
 	// Sparing is how often the source is asked what can wait, at most: where

@@ -129,7 +129,7 @@ func TestProbes(t *testing.T) {
 				if !p.empty {
 					b.Transactions = []chain.Transaction{{Type: p.txType}}
 				}
-				got = append(got, probes.Add(b, p.found)...)
+				got = append(got, probes.Add(b, chain.AllChecks, p.found)...)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("decided (-want +got):\n%s", diff)

@@ -3,6 +3,7 @@ package chain
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // A Finding is why a check of a block does not pass.
@@ -19,12 +20,28 @@ type Finding struct {
 	Spoiled bool
 }
 
+// Excusable reports whether a chain may be like that: no client gives what is
+// spoiled, and of one whose rules are known only a transaction type may be unknown.
+func (f Finding) Excusable(knownClient bool) bool {
+	return !f.Spoiled && (!knownClient || f.UnknownType)
+}
+
 // Findings makes the given checks and gives what does not pass, in the order
 // of the checks: one for each About.
 func Findings(b *Block, checks Check) []Finding {
 	v := verifiers.Get().(*verifier)
 	defer v.free()
 	v.examine(b, checks)
+	return slices.Clone(v.found)
+}
+
+// Findings gives what does not pass of a header alone, as it would be of its
+// block.
+func (h *Header) Findings() []Finding {
+	v := verifiers.Get().(*verifier)
+	defer v.free()
+	v.found = v.found[:0]
+	v.header(h)
 	return slices.Clone(v.found)
 }
 
@@ -61,6 +78,16 @@ func findLacking[T any](v *verifier, t *table[T], l lack, f Finding) {
 	}
 	f.Spoiled = l.spoiled
 	v.find(f)
+}
+
+// findRoot is the same of what the header commits to, by the field at a place of
+// its table.
+func findRoot[T any](v *verifier, place int, t *table[T], l lack, f Finding) {
+	if lacking := blockFields.lacking(v.b.Shape & (1 << place)); lacking != "" {
+		f.About = strings.TrimPrefix(f.About+", "+lacking, ", ")
+	}
+	l.spoiled = l.spoiled || v.b.spoiled != ""
+	findLacking(v, t, l, f)
 }
 
 func lackOf(o *Object) (l lack) {

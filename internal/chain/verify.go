@@ -113,10 +113,11 @@ func differs(what string, got, want common.Hash) string {
 	return fmt.Sprintf("%s is %s by the data, %s by the block", what, got, want)
 }
 
-func (v *verifier) headerHash() {
-	h := &v.b.Header
+func (v *verifier) headerHash() { v.header(&v.b.Header) }
+
+func (v *verifier) header(h *Header) {
 	if got := h.hash(); got != h.Hash && !h.appended() {
-		findLacking(v, blockFields, lackOf(&h.Object), Finding{Check: HeaderHash, Why: differs("header hash", got, h.Hash)})
+		findLacking(v, headerOnlyFields, lackOf(&h.Object), Finding{Check: HeaderHash, Why: differs("header hash", got, h.Hash)})
 	}
 }
 
@@ -132,7 +133,7 @@ func (v *verifier) transactionsRoot() {
 	for i := range v.b.Transactions {
 		l.add(&v.b.Transactions[i].Object)
 	}
-	findLacking(v, transactionFields, l, Finding{Check: TransactionsRoot, Why: differs("transactions root", got, v.b.TransactionsRoot)})
+	findRoot(v, 5, transactionFields, l, Finding{Check: TransactionsRoot, Why: differs("transactions root", got, v.b.TransactionsRoot)})
 }
 
 // findUnknownTypes finds transactions that can't be encoded, and reports whether
@@ -168,7 +169,7 @@ func (v *verifier) receiptsRoot() {
 	}
 	f := Finding{Check: ReceiptsRoot, About: logFields.lacking(logs.absent), Why: differs("receipts root", got, v.b.ReceiptsRoot)}
 	l.spoiled = l.spoiled || logs.spoiled
-	findLacking(v, receiptFields, l, f)
+	findRoot(v, 6, receiptFields, l, f)
 }
 
 func (v *verifier) withdrawalsRoot() {
@@ -203,7 +204,6 @@ func (v *verifier) unclesHash() {
 		v.find(Finding{Check: UnclesHash, Why: fmt.Sprintf("%d uncles for %d uncle hashes", len(v.b.Uncles), len(v.b.UncleHashes))})
 		return
 	}
-	l := lack{absent: v.b.Shape & (1 << unclesBit)}
 	for i := range v.b.Uncles {
 		uncle := &v.b.Uncles[i]
 		if got := uncle.hash(); got != uncle.Hash && !uncle.appended() {
@@ -214,7 +214,7 @@ func (v *verifier) unclesHash() {
 		}
 	}
 	if got := unclesHash(v.b.Uncles); got != v.b.UnclesHash {
-		findLacking(v, blockFields, l, Finding{Check: UnclesHash, Why: differs("uncles hash", got, v.b.UnclesHash)})
+		findRoot(v, 2, blockFields, lack{absent: v.b.Shape & (1 << unclesBit)}, Finding{Check: UnclesHash, Why: differs("uncles hash", got, v.b.UnclesHash)})
 	}
 }
 
@@ -228,7 +228,7 @@ func (v *verifier) logsBloom() {
 		}
 	}
 	if all != v.b.LogsBloom {
-		v.find(Finding{Check: LogsBloom, About: "block", Why: "logs bloom of the block is not that of its logs"})
+		findRoot(v, 7, blockFields, lack{}, Finding{Check: LogsBloom, About: "block", Why: "logs bloom of the block is not that of its logs"})
 	}
 }
 

@@ -26,6 +26,8 @@ type Canonical struct {
 	rows    *rows
 	indexes []index
 	last    common.Hash
+	wrong   bool // a block of which a check failed was written
+	exempt  chain.Exemptions
 }
 
 // NewCanonical makes a file at path, where nothing or an empty file is. Its blocks
@@ -92,8 +94,12 @@ func (c *Canonical) dropIndexes(ctx context.Context) (err error) {
 // Add writes a block with its verdict. Blocks come in order, without a gap.
 func (c *Canonical) Add(b *chain.Block) error {
 	c.last = b.Hash
+	c.wrong = c.wrong || b.Verdict.Failed != 0
 	return explain(c.rows.insert(b, 0))
 }
+
+// Exempt keeps what can't be computed on the chain.
+func (c *Canonical) Exempt(exempt chain.Exemptions) { c.exempt = exempt }
 
 // Finish completes the file. Close is still to be called.
 func (c *Canonical) Finish(ctx context.Context) error {
@@ -103,6 +109,18 @@ func (c *Canonical) Finish(ctx context.Context) error {
 		c.last[:8], strconv.FormatUint(c.id.ChainID, 10), c.id.Genesis[:], forkBlock, forkHash, int64(c.id.Start), c.id.Client)
 	if err != nil {
 		return explain(err)
+	}
+	for _, e := range c.exempt {
+		_, err := c.conn.ExecContext(ctx, `INSERT INTO exemptions (check_bit, about, from_block, decided_at) VALUES (?, ?, ?, 0)`,
+			int64(e.Check), e.About, clamp(e.From))
+		if err != nil {
+			return explain(err)
+		}
+	}
+	if c.wrong {
+		if err := c.exec(ctx, `UPDATE chain SET wrong_allowed_at = 0`); err != nil {
+			return explain(err)
+		}
 	}
 	for _, i := range c.indexes {
 		if err := c.exec(ctx, i.sql); err != nil {

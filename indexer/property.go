@@ -1,0 +1,139 @@
+package indexer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// This file decides what a block is worth that does not prove to be right. A
+// check that can't be computed is a property of the chain, which three blocks
+// show; it is never one of a block.
+
+// A property is what the file knows of its chain.
+type property struct {
+	exempt chain.Exemptions
+	known  bool // a client of the chain is one whose rules are known
+}
+
+func (x *Indexer) property(ctx context.Context) (p property, err error) {
+	id, err := x.store.Identity(ctx)
+	if err != nil {
+		return p, err
+	}
+	x.doubts.of(id.Epoch)
+	p.known = chain.KnownClient(id.Client) || chain.KnownClient(x.options.Client)
+	p.exempt, err = x.store.Exemptions(ctx)
+	return p, err
+}
+
+// open gives the findings that are not exempted.
+func (p property) open(b *chain.Block, found []chain.Finding) []chain.Finding {
+	return slices.DeleteFunc(found, func(f chain.Finding) bool { return p.exempt.Cover(b.Number, f) })
+}
+
+// judge says why a block that does not prove to be right can't be stored, if so.
+// It sets the verdict. Errors without a class are of the file.
+func (x *Indexer) judge(ctx context.Context, b *chain.Block, checks chain.Check) error {
+	p, err := x.property(ctx)
+	if err != nil {
+		return err
+	}
+	open := p.open(b, chain.Findings(b, checks))
+	if slices.ContainsFunc(open, func(f chain.Finding) bool { return !f.Excusable(p.known) }) {
+		x.warnOfRefused(b, checks, open)
+		return x.refused(b.Number, errors.New(open[0].Why))
+	}
+	if len(open) > 0 {
+		decided, err := x.decide(ctx, p, b, checks, open)
+		if err != nil {
+			return err
+		}
+		for _, e := range decided {
+			p.exempt = p.exempt.With(e)
+		}
+	}
+	verdict := p.exempt.Verify(b, checks)
+	switch {
+	case verdict.Failed != 0:
+		return x.refused(b.Number, fmt.Errorf("%s; three blocks that fail alike would show that this can't be computed on this chain", verdict.Why))
+	case x.options.Fixed:
+		return nil
+	}
+	return x.doubts.believe(b, verdict)
+}
+
+// refused has another endpoint asked for a block the next time.
+func (x *Indexer) refused(number uint64, why error) error {
+	if s, ok := x.source.(rejecter); ok {
+		s.Reject(number)
+	}
+	return &chain.Error{Class: chain.Invalid, Err: why}
+}
+
+// decide finds out whether what fails is a property of the chain, and keeps that.
+func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) (decided []chain.Exemption, err error) {
+	if x.options.Fixed {
+		decided, err = x.probeAhead(ctx, p, b, checks, open)
+	} else {
+		decided = x.doubts.probe(b, checks, open)
+	}
+	if err != nil || len(decided) == 0 {
+		return nil, err
+	}
+	if err := x.store.Exempt(ctx, decided); err != nil {
+		if why, ok := errors.AsType[store.NoRoom](err); ok {
+			return nil, &chain.Error{Class: chain.Invalid, Err: why} // it is decided anew
+		}
+		return nil, err
+	}
+	for _, e := range decided {
+		x.log.Warn("a check can't be computed on this chain: three blocks fail it alike; from here on it is left out",
+			"check", e.String(), "block", e.From)
+	}
+	if x.options.Recovered != nil {
+		x.options.Recovered() // what is missing because of that
+	}
+	return decided, nil
+}
+
+// mostAhead bounds how many blocks after genesis are looked at for it.
+const mostAhead = 100
+
+// probeAhead lets the next blocks of a source that never changes show whether
+// they fail alike.
+func (x *Indexer) probeAhead(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) ([]chain.Exemption, error) {
+	var probes chain.Probes
+	decided := probes.Add(b, checks, open)
+	head, err := x.source.Head(ctx)
+	if err != nil {
+		return nil, err
+	}
+	undecided := func() bool {
+		return slices.ContainsFunc(open, func(f chain.Finding) bool { return probes.Counts(b.Number, f) }) ||
+			b.Number == 0 && len(decided) == 0
+	}
+	for number := b.Number + 1; number <= head.Number && undecided() && (b.Number > 0 || number <= mostAhead); number++ {
+		results, err := x.source.Blocks(ctx, []uint64{number}, 0)
+		if err != nil {
+			return nil, err
+		}
+		if next := results[0].Block; results[0].Err == nil {
+			decided = append(decided, probes.Add(next, checks, p.open(next, chain.Findings(next, checks)))...)
+		}
+	}
+	return decided, nil
+}
+
+// warnOfRefused says once that all blocks seem to be refused, and what to do.
+func (x *Indexer) warnOfRefused(b *chain.Block, checks chain.Check, open []chain.Finding) {
+	for _, e := range x.doubts.refuse(b, checks, open) {
+		x.log.Warn("three blocks in a row are refused alike, though the rules of this client are known: the node is wrong, "+
+			"or this is a kind of chain that this version does not know; --verify warn would store such blocks with a note",
+			"check", e.String(), "block", e.From)
+	}
+}
