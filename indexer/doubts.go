@@ -24,6 +24,7 @@ type doubts struct {
 	file   [8]byte      // epoch of the file that what follows is about
 	probes chain.Probes // of what fails, whether it may be a property of the chain or is refused
 	warned bool         // of what is refused on all blocks
+	said   chain.Exemptions
 }
 
 // mostTold bounds the blocks that wait to be told again.
@@ -70,19 +71,40 @@ func (d *doubts) of(file [8]byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.file != file && d.file != [8]byte{} {
-		d.probes, d.warned = chain.Probes{}, false
+		d.probes, d.warned, d.said = chain.Probes{}, false, nil
 	}
 	d.file = file
 }
 
-// probe lets a block show what the chain is like, once it was told a second time.
-func (d *doubts) probe(b *chain.Block, checks chain.Check, open []chain.Finding) (decided []chain.Exemption) {
+// probe lets a block show what the chain is like, if it was told before.
+func (d *doubts) probe(b *chain.Block, checks chain.Check, open []chain.Finding) (decided []chain.Exemption, again bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.again(b) {
-		return nil
+	if again = d.again(b); again {
+		decided = d.probes.Add(b, checks, open)
 	}
-	return d.probes.Add(b, checks, open)
+	return decided, again
+}
+
+// passedFrom reports whether a block from a number on was seen to pass.
+func (d *doubts) passedFrom(f chain.Finding, number uint64) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.probes.Passed(f) >= number
+}
+
+// news gives what was not said yet: of a chain whose blocks come out of order, the
+// same is decided again for lower ones.
+func (d *doubts) news(decided []chain.Exemption) (news []chain.Exemption) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range decided {
+		before := len(d.said)
+		if d.said = d.said.With(e); len(d.said) > before {
+			news = append(news, e)
+		}
+	}
+	return news
 }
 
 // refuse reports, once, that blocks fail alike though their client's rules are

@@ -78,9 +78,9 @@ func (x *Indexer) refused(number uint64, why error) error {
 // decide finds out whether what fails is a property of the chain, and keeps that.
 func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) (decided []chain.Exemption, err error) {
 	if x.options.Fixed {
-		decided, err = x.probeAhead(ctx, p, b, checks, open)
+		decided, err = x.probeAround(ctx, b, checks, open)
 	} else {
-		decided = x.doubts.probe(b, checks, open)
+		decided, err = x.probe(ctx, p, b, checks, open)
 	}
 	if err != nil || len(decided) == 0 {
 		return nil, err
@@ -91,7 +91,7 @@ func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, checks
 		}
 		return nil, err
 	}
-	for _, e := range decided {
+	for _, e := range x.doubts.news(decided) {
 		x.log.Warn("a check can't be computed on this chain: three blocks fail it alike; from here on it is left out",
 			"check", e.String(), "block", e.From)
 	}
@@ -101,29 +101,59 @@ func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, checks
 	return decided, nil
 }
 
-// mostAhead bounds how many blocks after genesis are looked at for it.
-const mostAhead = 100
+// probe lets a block that was told a second time show what the chain is like. Blocks
+// come in any order: below one from which on a check is exempted, others may fail
+// alike, if none between them passes.
+func (x *Indexer) probe(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) ([]chain.Exemption, error) {
+	decided, again := x.doubts.probe(b, checks, open)
+	if !again {
+		return nil, nil
+	}
+	for _, f := range open {
+		from, ok := p.exempt.From(f)
+		if !ok || from <= b.Number || b.Number == 0 || x.doubts.passedFrom(f, b.Number) {
+			continue
+		}
+		lower := chain.Exemption{Check: f.Check, About: f.About, From: b.Number}
+		passed, err := x.store.PassedBetween(ctx, lower, from)
+		if err != nil {
+			return nil, err
+		}
+		if !passed {
+			decided = append(decided, lower)
+		}
+	}
+	return decided, nil
+}
 
-// probeAhead lets the next blocks of a source that never changes show whether
-// they fail alike.
-func (x *Indexer) probeAhead(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) ([]chain.Exemption, error) {
-	var probes chain.Probes
-	decided := probes.Add(b, checks, open)
+// probeAround lets the neighbours of a block in a source that never changes show
+// whether they fail alike: those above, and then those below, as blocks may come
+// in any order.
+func (x *Indexer) probeAround(ctx context.Context, b *chain.Block, checks chain.Check, open []chain.Finding) ([]chain.Exemption, error) {
 	head, err := x.source.Head(ctx)
 	if err != nil {
 		return nil, err
 	}
+	var probes chain.Probes
+	decided := probes.Add(b, checks, open)
 	undecided := func() bool {
-		return slices.ContainsFunc(open, func(f chain.Finding) bool { return probes.Counts(b.Number, f) }) ||
-			b.Number == 0 && len(decided) == 0
+		return b.Number == 0 && len(decided) == 0 || slices.ContainsFunc(open, func(f chain.Finding) bool { return probes.Counts(b.Number, f) })
 	}
-	for number := b.Number + 1; number <= head.Number && undecided() && (b.Number > 0 || number <= mostAhead); number++ {
-		results, err := x.source.Blocks(ctx, []uint64{number}, 0)
-		if err != nil {
-			return nil, err
-		}
-		if next := results[0].Block; results[0].Err == nil {
-			decided = append(decided, probes.Add(next, checks, p.open(next, chain.Findings(next, checks)))...)
+	for _, step := range []uint64{1, ^uint64(0)} {
+		for number := b.Number + step; number <= head.Number && undecided(); number += step { // below 0 it is large
+			results, err := x.source.Blocks(ctx, []uint64{number}, 0)
+			if err != nil {
+				return nil, err
+			}
+			if results[0].Err != nil {
+				break
+			}
+			next := results[0].Block
+			found := chain.Findings(next, checks)
+			decided = append(decided, probes.Add(next, checks, found)...)
+			if !slices.ContainsFunc(open, func(f chain.Finding) bool { return !f.Concerns(next) || f.In(found) }) {
+				break
+			}
 		}
 	}
 	return decided, nil

@@ -111,3 +111,23 @@ func (b *bench) missing(numbers ...uint64) {
 		b.t.Errorf("missing are %v, want %v", got, numbers)
 	}
 }
+
+// Blocks come in any order: those below the three that were first have the
+// property too, but not those below one that passes.
+func TestPropertyOutOfOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, lying(devchain.Build(spec(40)), "Unheard/v1", func(n uint64) bool { return n == 5 || n > 10 }, otherMiner))
+		for number := uint64(1); number < 14; number++ {
+			b.fake.Faults[number] = &nodetest.Fault{Kind: nodetest.RPCError, Times: 4}
+		}
+		b.recovered = func() { b.worker.RetryAll() }
+		b.start()
+		after(time.Hour)
+		exempt, err := b.store.Exemptions(t.Context())
+		b.must(err)
+		if want := (chain.Exemptions{{Check: chain.HeaderHash, From: 11}}); !slices.Equal(exempt, want) {
+			t.Errorf("exempt are %v, want %v", exempt, want)
+		}
+		b.missing(5)
+	})
+}

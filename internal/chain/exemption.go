@@ -27,6 +27,20 @@ func (e Exemptions) Cover(number uint64, f Finding) bool {
 	})
 }
 
+// From gives the block from which on a finding like this is exempted, if it is.
+func (e Exemptions) From(f Finding) (from uint64, ok bool) {
+	for _, x := range e {
+		if x.Check == f.Check && x.About == f.About {
+			return x.From, true
+		}
+	}
+	return 0, false
+}
+
+// Type gives the type of the transactions that it is about, if it is about those
+// of one.
+func (e Exemption) Type() (txType uint64, ok bool) { return typeIn(e.About) }
+
 // With adds an exemption. Of two that differ in their block, the lower holds.
 func (e Exemptions) With(added Exemption) Exemptions {
 	e = slices.Clone(e)

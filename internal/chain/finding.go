@@ -26,6 +26,15 @@ func (f Finding) Excusable(knownClient bool) bool {
 	return !f.Spoiled && (!knownClient || f.UnknownType)
 }
 
+// Concerns reports whether a block has something to compute for what was found,
+// which genesis never has.
+func (f Finding) Concerns(b *Block) bool { return b.Number > 0 && alike{f.Check, f.About}.concerns(b) }
+
+// In reports whether there is a finding alike.
+func (f Finding) In(found []Finding) bool {
+	return slices.ContainsFunc(found, alike{f.Check, f.About}.isOf)
+}
+
 // Findings makes the given checks and gives what does not pass, in the order
 // of the checks: one for each About.
 func Findings(b *Block, checks Check) []Finding {

@@ -103,6 +103,15 @@ func (p *Probes) Counts(number uint64, f Finding) bool {
 	return r != nil && slices.Contains(r.failed, number)
 }
 
+// Passed gives the highest block that passes what was found, 0 if none did.
+func (p *Probes) Passed(f Finding) uint64 {
+	of := alike{f.Check, f.About}
+	if r := p.runs[of]; r != nil {
+		return max(r.passed, p.floor(of))
+	}
+	return p.floor(of)
+}
+
 func (p *Probes) run(of alike) *run {
 	if p.runs == nil || len(p.runs) >= mostRuns {
 		p.runs = make(map[alike]*run)

@@ -42,6 +42,29 @@ func (s *Store) Exempt(ctx context.Context, decided []chain.Exemption) error {
 	})
 }
 
+// concerned says in SQL which blocks have something to compute for a check.
+var concerned = map[chain.Check]string{
+	chain.HeaderHash: "1", chain.UnclesHash: "1", chain.WithdrawalsRoot: "withdrawal_count > 0", chain.LogsBloom: "log_count > 0",
+	chain.Contents: "transaction_count + ifnull(withdrawal_count, 0) + uncle_count > 0",
+}
+
+// PassedBetween reports whether a stored block from that of the exemption up to,
+// and without, another passes what it is about.
+func (r *Reader) PassedBetween(ctx context.Context, e chain.Exemption, end uint64) (passed bool, err error) {
+	where, ok := concerned[e.Check]
+	if !ok {
+		where = "transaction_count > 0"
+	}
+	args := []any{clamp(e.From), clamp(end), int64(e.Check)}
+	if txType, ok := e.Type(); ok {
+		where = "EXISTS (SELECT 1 FROM transactions WHERE id >= number << 24 AND id < (number + 1) << 24 AND type = ?)"
+		args = append(args, clamp(txType))
+	}
+	err = r.db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM blocks WHERE number >= ? AND number < ? AND checks_passed & ? <> 0 AND `+where+`)`, args...).
+		Scan(&passed)
+	return passed, explain(err)
+}
+
 // WrongAllowed reports whether blocks were stored though a check failed.
 func (r *Reader) WrongAllowed(ctx context.Context) (allowed bool, err error) {
 	err = r.db.QueryRowContext(ctx, `SELECT wrong_allowed_at IS NOT NULL FROM chain`).Scan(&allowed)
