@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
@@ -21,11 +22,37 @@ func (v *verifier) contents() {
 	for i := range v.b.Uncles {
 		v.contradiction(&v.b.Uncles[i].Object, "uncle %d", i)
 	}
+	v.unreadable()
 	if v.b.isRollup() {
 		v.daFootprint()
 	}
 	for i := range v.b.Transactions {
 		v.transactionContents(i, &v.b.Transactions[i])
+	}
+}
+
+// unreadable tells of a known key whose value can't be read, though no hash needs
+// it.
+func (v *verifier) unreadable() {
+	check := func(o *Object, what string, at int) {
+		if o.spoiled != "" && !slices.ContainsFunc(v.found, func(f Finding) bool { return f.Spoiled }) {
+			v.find(Finding{Check: Contents, About: o.spoiled, Why: fmt.Sprintf("%s %d: %s can't be read", what, at, o.spoiled), Spoiled: true})
+		}
+	}
+	check(&v.b.Object, "block", int(v.b.Number))
+	for i := range v.b.Withdrawals {
+		check(&v.b.Withdrawals[i].Object, "withdrawal", i)
+	}
+	for i := range v.b.Uncles {
+		check(&v.b.Uncles[i].Object, "uncle", i)
+	}
+	for i := range v.b.Transactions {
+		tx := &v.b.Transactions[i]
+		check(&tx.Object, "transaction", i)
+		check(&tx.Receipt.Object, "receipt", i)
+		for j := range tx.Receipt.Logs {
+			check(&tx.Receipt.Logs[j].Object, "log", j)
+		}
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"gapless/internal/store"
 )
 
-var flips = flag.Int("flips", 64, "how many archives with one flipped bit are imported")
+var flips = flag.Int("flips", 158, "how many archives with one flipped bit are imported")
 
 // A single flipped bit of an archive is found, or it is harmless: nothing that is
 // stored is other than it was.
@@ -98,13 +99,19 @@ func changed(want, got []byte) []string {
 	return differing("", w, g)
 }
 
+// isZero reports whether a value is one that a hash proves where it is not told.
+func isZero(v any) bool {
+	s, ok := v.(string)
+	return ok && strings.Trim(strings.TrimPrefix(s, "0x"), "0") == ""
+}
+
 func differing(key string, want, got any) (all []string) {
 	switch w := want.(type) {
 	case map[string]any:
 		g, _ := got.(map[string]any)
 		for key, value := range w {
 			switch is, ok := g[key]; {
-			case slices.Contains(uncommitted, key), !ok && slices.Contains(droppable, key):
+			case slices.Contains(uncommitted, key), !ok && (slices.Contains(droppable, key) || isZero(value)):
 			case !ok:
 				all = append(all, "no "+key)
 			default:
