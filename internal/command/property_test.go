@@ -1,7 +1,9 @@
 package command
 
 import (
+	"bytes"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,5 +69,32 @@ func TestVerifyBelievesNoVerdict(t *testing.T) {
 				t.Errorf("exit %d\n%s", code, stdout)
 			}
 		})
+	}
+}
+
+// An archive's word for its client lowers no level, and --verify warn says what
+// it does.
+func TestImportBelievesNoClient(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(archiveOf(t, recording(), 40, 45))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, client := range []string{"Geth/v1", "anvil/v1.7.1", "HardhatNetwork/2", "Unheard/v1"} {
+		lines := bytes.SplitAfter(bytes.Replace(text, []byte("Geth/v1"), []byte(client), 1), []byte("\n"))
+		lines[2] = bytes.Replace(lines[2], []byte(`"gasLimit":"0x`), []byte(`"unknown":1,"gasLimit":"0x1`), 1)
+		path, db := writeText(t, "lie.jsonl", bytes.Join(lines, nil)), newDB(t)
+		code, _, stderr := gapless(t, "import", path, "--db", db)
+		if code != exitFailed || !strings.Contains(stderr, "block 41 is refused: header hash") || !strings.Contains(stderr, "--verify warn") {
+			t.Errorf("%s: exit %d\n%s", client, code, stderr)
+		}
+		code, _, stderr = gapless(t, "import", path, "--db", db, "--verify", "warn")
+		if code != exitDone || !strings.Contains(stderr, "blocks that are wrong are stored too") {
+			t.Errorf("%s: exit %d under warn\n%s", client, code, stderr)
+		}
+		code, stdout, _ := gapless(t, "verify", "--db", db)
+		if code != exitUnproved || !strings.Contains(stdout, "header hash failed: 1 block") {
+			t.Errorf("%s: verify: exit %d\n%s", client, code, stdout)
+		}
 	}
 }
