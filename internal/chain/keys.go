@@ -79,3 +79,17 @@ func slot[K string | []byte](key K) uint8 {
 	h := uint32(n) | uint32(key[0])<<8 | uint32(key[n-1])<<16 | uint32(key[n/2])<<24
 	return uint8(h * 0x9e3779b1 >> 24)
 }
+
+// Keys gives the standard keys of an object: a "block", "transaction", "receipt" or
+// "log". The lies that are tried on the program are made of them.
+func Keys(object string) []string {
+	switch object {
+	case "block":
+		return blockFields.keys.keys
+	case "transaction":
+		return transactionFields.keys.keys
+	case "receipt":
+		return receiptFields.keys.keys
+	}
+	return logFields.keys.keys
+}

@@ -1,11 +1,14 @@
 package chain_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/chain"
+	"gapless/internal/node/recorded"
 )
 
 const zeroHash = "0x0000000000000000000000000000000000000000000000000000000000000000"
@@ -147,5 +150,29 @@ func TestVerifyOnly(t *testing.T) {
 	}
 	if got, want := (chain.HeaderHash | chain.Contents).String(), "header hash, contents"; got != want {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// Honest nodes may add keys: what can be computed is, and what comes of it is the
+// same.
+func TestAddedKeysChangeNoVerdict(t *testing.T) {
+	t.Parallel()
+	added := func(raw json.RawMessage) json.RawMessage {
+		return bytes.ReplaceAll(raw, []byte(`{"`), []byte(`{"unheard":"0x1","`))
+	}
+	for _, path := range recordings(t) {
+		for i, raw := range readRecording(t, path).Blocks {
+			if i > 100 && i%25 != 0 { // of the long one
+				continue
+			}
+			more := recorded.Block{Number: raw.Number, Block: added(raw.Block), Receipts: added(raw.Receipts)}
+			for _, uncle := range raw.Uncles {
+				more.Uncles = append(more.Uncles, added(uncle))
+			}
+			want, got := chain.Verify(mustDecode(t, raw), chain.AllChecks), chain.Verify(mustDecode(t, more), chain.AllChecks)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s: block %d (-as it is +with more keys):\n%s", path, raw.Number, diff)
+			}
+		}
 	}
 }

@@ -98,3 +98,23 @@ func TestImportBelievesNoClient(t *testing.T) {
 		}
 	}
 }
+
+// A client whose rules are known is not excused, and it is said at once, and once,
+// what may be the reason.
+func TestKnownClientIsRefused(t *testing.T) {
+	t.Parallel()
+	n, url := serve(t, 40)
+	n.Do(func(n *nodetest.Node) {
+		for number := uint64(1); number <= 40; number++ {
+			n.Faults[number] = &nodetest.Fault{Kind: nodetest.WrongRoot}
+		}
+	})
+	db := newDB(t)
+	p, page := follow(t, db, url, "--retry-base", "50ms")
+	reaches(t, page, 41, 40)
+	eventually(t, "it is said", func() bool { return strings.Contains(p.stderr.String(), "the rules of this client are known") })
+	p.stop()
+	if got := strings.Count(p.stderr.String(), "--verify warn would store"); got != 1 {
+		t.Errorf("it is said %d times:\n%s", got, &p.stderr)
+	}
+}
