@@ -43,13 +43,15 @@ func (x *Indexer) judge(ctx context.Context, b *chain.Block, checks chain.Check)
 	if err != nil {
 		return err
 	}
-	open := p.open(b, chain.Findings(b, checks))
-	if slices.ContainsFunc(open, func(f chain.Finding) bool { return !f.Excusable(p.known) }) {
-		x.warnOfRefused(b, checks, open)
-		return x.refused(b.Number, errors.New(open[0].Why))
+	found := chain.Findings(b, checks)
+	passed := checks &^ chain.ChecksOf(found)
+	open := p.open(b, found)
+	if refused := slices.DeleteFunc(slices.Clone(open), func(f chain.Finding) bool { return f.Excusable(p.known) }); len(refused) > 0 {
+		x.warnOfRefused(b, passed|chain.ChecksOf(refused), refused)
+		return x.refused(b.Number, errors.New(refused[0].Why))
 	}
 	if len(open) > 0 {
-		decided, err := x.decide(ctx, p, b, checks, open)
+		decided, err := x.decide(ctx, p, b, checks, passed|chain.ChecksOf(open), open)
 		if err != nil {
 			return err
 		}
@@ -76,11 +78,12 @@ func (x *Indexer) refused(number uint64, why error) error {
 }
 
 // decide finds out whether what fails is a property of the chain, and keeps that.
-func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, checks chain.Check, open []chain.Finding) (decided []chain.Exemption, err error) {
+// Of the checks that were made, what was exempted before says nothing.
+func (x *Indexer) decide(ctx context.Context, p property, b *chain.Block, made, telling chain.Check, open []chain.Finding) (decided []chain.Exemption, err error) {
 	if x.options.Fixed {
-		decided, err = x.probeAround(ctx, b, checks, open)
+		decided, err = x.probeAround(ctx, b, made, open)
 	} else {
-		decided, err = x.probe(ctx, p, b, checks, open)
+		decided, err = x.probe(ctx, p, b, telling, open)
 	}
 	if err != nil || len(decided) == 0 {
 		return nil, err
@@ -135,7 +138,7 @@ func (x *Indexer) probeAround(ctx context.Context, b *chain.Block, checks chain.
 		return nil, err
 	}
 	var probes chain.Probes
-	decided := probes.Add(b, checks, open)
+	decided := probes.Add(b, chain.ChecksOf(open), open)
 	undecided := func() bool {
 		return b.Number == 0 && len(decided) == 0 || slices.ContainsFunc(open, func(f chain.Finding) bool { return probes.Counts(b.Number, f) })
 	}

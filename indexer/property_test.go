@@ -83,6 +83,32 @@ func TestProperty(t *testing.T) {
 	}
 }
 
+// What was exempted before counts for nothing when something else comes up.
+func TestTwoProperties(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := lying(devchain.Build(spec(40)), "Unheard/v1", everyBlock, func(b map[string]any) {
+			otherMiner(b)
+			if n := b["number"]; len(n.(string)) > 3 { // from block 16 on
+				b["sha3Uncles"] = b["parentHash"]
+			}
+		})
+		b := newBench(t, c)
+		for number := uint64(1); number < 6; number++ {
+			b.fake.Faults[number] = &nodetest.Fault{Kind: nodetest.RPCError, Times: 6}
+		}
+		b.recovered = func() { b.worker.RetryAll() }
+		b.start()
+		after(time.Hour)
+		b.missing()
+		exempt, err := b.store.Exemptions(t.Context())
+		b.must(err)
+		want := chain.Exemptions{{Check: chain.HeaderHash, From: 1}, {Check: chain.UnclesHash, From: 16}}
+		if !slices.Equal(exempt, want) {
+			t.Errorf("exempt are %+v, want %+v", exempt, want)
+		}
+	})
+}
+
 // Until a property is decided the blocks are missing, and then they come at once.
 func TestPropertyAtTheHead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -26,6 +26,14 @@ func (f Finding) Excusable(knownClient bool) bool {
 	return !f.Spoiled && (!knownClient || f.UnknownType)
 }
 
+// ChecksOf gives the checks that do not pass.
+func ChecksOf(found []Finding) (failed Check) {
+	for _, f := range found {
+		failed |= f.Check
+	}
+	return failed
+}
+
 // Concerns reports whether a block has something to compute for what was found,
 // which genesis never has.
 func (f Finding) Concerns(b *Block) bool { return b.Number > 0 && alike{f.Check, f.About}.concerns(b) }

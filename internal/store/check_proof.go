@@ -33,10 +33,9 @@ func (p *proof) add(l *loaded, done *Checked) (faults []Fault) {
 		return []Fault{{Verified, number, why}}
 	}
 	w := &waiting{number: number}
-	wrong, bad, known := chain.Check(0), chain.Check(0), chain.Check(0)
+	wrong, known, bad := chain.Check(0), chain.Check(0), chain.ChecksOf(l.findings)
 	why := ""
 	for _, f := range l.findings {
-		bad |= f.Check
 		switch {
 		case p.allowed && stored.Failed&f.Check != 0:
 			known |= f.Check
@@ -61,7 +60,7 @@ func (p *proof) add(l *loaded, done *Checked) (faults []Fault) {
 	case stored.Failed&^bad != 0:
 		faults = append(faults, Fault{Verified, number, fmt.Sprintf("by its verdict %s failed, which passes now", stored.Failed&^bad)})
 	}
-	return append(faults, p.decide(l.block, w, done)...)
+	return append(faults, p.decide(l.block, chain.AllChecks&^bad|chain.ChecksOf(w.open), w, done)...)
 }
 
 // contradictory says what is impossible about a verdict.
@@ -75,12 +74,13 @@ func contradictory(v chain.Verdict) string {
 	return ""
 }
 
-// decide lets a block show what the chain is like.
-func (p *proof) decide(b *chain.Block, w *waiting, done *Checked) []Fault {
+// decide lets a block show what the chain is like, by the checks that pass or are
+// not decided.
+func (p *proof) decide(b *chain.Block, checks chain.Check, w *waiting, done *Checked) []Fault {
 	if len(w.open) > 0 {
 		p.waiting = append(p.waiting, w)
 	}
-	for _, e := range p.probes.Add(b, chain.AllChecks, w.open) {
+	for _, e := range p.probes.Add(b, checks, w.open) {
 		p.exempt = p.exempt.With(e)
 	}
 	return p.settle(done, func(number uint64, f chain.Finding) bool { return number > 0 && !p.probes.Counts(number, f) })
