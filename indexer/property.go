@@ -163,10 +163,12 @@ func (x *Indexer) probeAround(ctx context.Context, b *chain.Block, checks chain.
 }
 
 // warnOfRefused says once that all blocks seem to be refused, and what to do.
-func (x *Indexer) warnOfRefused(b *chain.Block, checks chain.Check, open []chain.Finding) {
-	for _, e := range x.doubts.refuse(b, checks, open) {
-		x.log.Warn("three blocks in a row are refused alike, though the rules of this client are known: the node is wrong, "+
-			"or this is a kind of chain that this version does not know; --verify warn would store such blocks with a note",
-			"check", e.String(), "block", e.From)
+func (x *Indexer) warnOfRefused(b *chain.Block, checks chain.Check, refused []chain.Finding) {
+	news := x.doubts.refuse(b, checks, refused)
+	if len(news) == 0 {
+		return
 	}
+	x.log.Warn("three blocks in a row are refused alike, though the rules of this client are known: the node is wrong, "+
+		"or this is a kind of chain that this version does not know; --verify warn would store such blocks with a note",
+		"check", news[0].String(), "block", news[0].From)
 }
