@@ -125,7 +125,7 @@ func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
 	log := slog.New(slog.DiscardHandler)
 	backoff := gapfill.Backoff{Base: 2 * time.Second}
 	options := indexer.Options{
-		Level: b.level, Until: b.until, Latest: b.latest, OnRevert: b.onRevert, Loopback: id.Loopback, Delay: backoff.Delay, Sparing: n.PollEvery(),
+		Level: b.level, Until: b.until, Latest: b.latest, OnRevert: b.onRevert, Client: id.Client, Loopback: id.Loopback, Delay: backoff.Delay, Sparing: n.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			b.committed()
 			b.worker.Schedule(f...)

@@ -160,7 +160,7 @@ func (x *Indexer) leaveFinal(ctx context.Context, ancestor *store.Anchor) error 
 		}
 		has, err := x.source.Headers(ctx, []uint64{final.Number})
 		if err == nil && has[0] != nil {
-			err = has[0].Recompute() // an answer that was spoiled contradicts nothing
+			err = x.recompute(ctx, has[0]) // an answer that was spoiled contradicts nothing
 		}
 		if err != nil {
 			return false, err

@@ -79,7 +79,10 @@ func (x *Indexer) index(ctx context.Context, numbers []uint64, most int64, check
 		x.size.saw(r.Bytes)
 		err := r.Err
 		if err == nil {
-			err = x.verify(r.Block, numbers[i], checks)
+			err = x.verify(ctx, r.Block, numbers[i], checks)
+			if err != nil && !errors.As(err, new(*chain.Error)) {
+				return nil, 0, err
+			}
 		}
 		if err == nil {
 			entries[i].Block = r.Block
@@ -102,8 +105,9 @@ type WrongError struct {
 
 func (e *WrongError) Error() string { return fmt.Sprintf("block %d is refused: %s", e.Number, e.Err) }
 
-// verify says why a block can't be stored, if so.
-func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) error {
+// verify says why a block can't be stored, if so. Errors without a class are of
+// the file.
+func (x *Indexer) verify(ctx context.Context, b *chain.Block, number uint64, checks chain.Check) error {
 	if b.Number != number {
 		return &chain.Error{Class: chain.Invalid, Err: fmt.Errorf("asked for block %d, got %d", number, b.Number)}
 	}
@@ -114,14 +118,20 @@ func (x *Indexer) verify(b *chain.Block, number uint64, checks chain.Check) erro
 		checks = chain.AllChecks
 	}
 	verdict := chain.Verify(b, checks)
-	err := x.options.Level.Accept(verdict)
-	if s, ok := x.source.(rejecter); ok && err != nil {
-		s.Reject(number)
+	switch {
+	case verdict.Verified():
+		x.doubts.passed(b, checks)
+		return nil
+	case x.options.Level == chain.Auto:
+		return x.judge(ctx, b, checks)
 	}
-	if err == nil && !x.options.Fixed {
-		err = x.doubts.believe(b, verdict)
+	if err := x.options.Level.Accept(verdict); err != nil {
+		return x.refused(number, err)
 	}
-	return err
+	if x.options.Fixed {
+		return nil
+	}
+	return x.doubts.believe(b, verdict)
 }
 
 // A rejecter is a source of several endpoints. It is told of blocks that turned

@@ -56,6 +56,7 @@ type Options struct {
 	Level         chain.Level // how much verification is demanded; Auto
 	Confirmations uint64      // blocks to stay behind the head
 	Until         *uint64     // highest number to index; nil for no end
+	Client        string      // what the source calls itself; no mismatch is excused of one whose rules are known
 	Loopback      bool        // the source is on this machine
 	// Latest says that Until is where the source's head was: the run ends once the
 	// file is the source's chain up to there, or with a [*LaggingError].

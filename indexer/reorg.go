@@ -105,7 +105,7 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 			case h == nil || h.ParentHash != parent:
 				return hashes, errMoving
 			}
-			if err := x.recompute(h); err != nil {
+			if err := x.recompute(ctx, h); err != nil {
 				return hashes, fmt.Errorf("header %d: %w", h.Number, err)
 			}
 			hashes = append(hashes, h.Hash)
@@ -115,10 +115,19 @@ func (x *Indexer) newChain(ctx context.Context, ancestor *store.Anchor, head *ch
 	return hashes, nil
 }
 
-// recompute says why a header is not what its hash says, if that is demanded.
-func (x *Indexer) recompute(h *chain.Header) error {
+// recompute says why a header is not what its hash says, if that is demanded and
+// can be computed on this chain.
+func (x *Indexer) recompute(ctx context.Context, h *chain.Header) error {
 	if x.options.Level == chain.Off || x.options.Level == chain.Warn {
 		return nil
+	}
+	found := h.Findings()
+	if len(found) == 0 {
+		return nil
+	}
+	p, err := x.property(ctx)
+	if err != nil || x.options.Level == chain.Auto && p.exempt.Cover(h.Number, found[0]) {
+		return err
 	}
 	return h.Recompute()
 }

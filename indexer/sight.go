@@ -72,7 +72,7 @@ func (x *Indexer) header(ctx context.Context, number uint64) (*chain.Header, err
 	switch {
 	case err != nil && (ctx.Err() != nil || !blockFailed(err)):
 		return nil, err
-	case err != nil || headers[0] == nil || x.recompute(headers[0]) != nil:
+	case err != nil || headers[0] == nil || x.recompute(ctx, headers[0]) != nil:
 		return nil, nil
 	}
 	return headers[0], nil

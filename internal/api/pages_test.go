@@ -13,6 +13,8 @@ import (
 	"github.com/ethereum/go-ethereum/common"
 
 	"gapless/internal/api/rest"
+	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 // body reads a page.
@@ -244,6 +246,34 @@ func TestPagesTellOfDailyCalls(t *testing.T) {
 			if strings.Contains(page, text) != want {
 				t.Errorf("%+v: %q on the page is %t:\n%s", tt.calls, text, !want, page)
 			}
+		}
+	}
+}
+
+// The first page says what can't be computed on the chain, and what was stored
+// though it is wrong.
+func TestPageOfAnotherKind(t *testing.T) {
+	f := newFixture(t)
+	f.commit(3)
+	if got := f.body(f.do("GET", "/", "", "Accept", "text/html")); strings.Contains(got, "Not proved") {
+		t.Error("all is proved")
+	}
+	unproved, wrong := f.entry(4), f.entry(5)
+	unproved.Block.Verdict = chain.Verdict{Passed: chain.QuickChecks &^ chain.HeaderHash, NotComputable: chain.HeaderHash}
+	wrong.Block.Verdict = chain.Verdict{Passed: chain.QuickChecks &^ chain.Contents, Failed: chain.Contents}
+	if err := f.store.Commit(t.Context(), []store.Entry{unproved, wrong}); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.store.Exempt(t.Context(), []chain.Exemption{{Check: chain.HeaderHash, About: "without <miner>", From: 4}}); err != nil {
+		t.Fatal(err)
+	}
+	got := f.body(f.do("GET", "/", "", "Accept", "text/html"))
+	for _, want := range []string{
+		"header hash (<bdi>without &lt;miner&gt;</bdi>) can&#39;t be computed on this chain from block 4 on: 1 block",
+		"contents failed, and the block was stored by --verify warn: 1 block",
+	} {
+		if !strings.Contains(strings.ReplaceAll(got, "can't", "can&#39;t"), want) {
+			t.Errorf("the page does not say %q", want)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"gapless/internal/chain"
 	"gapless/internal/store"
 )
 
@@ -57,6 +58,7 @@ type Selection struct {
 	Progress func(done uint64)
 
 	reader *store.Reader
+	exempt chain.Exemptions
 	seq    int64 // the journal's end before anything was read
 }
 
@@ -69,6 +71,9 @@ func Select(ctx context.Context, r *store.Reader, from, to *uint64) (*Selection,
 		return nil, err
 	}
 	if s.Identity, err = r.Identity(ctx); err != nil {
+		return nil, err
+	}
+	if s.exempt, err = r.Exemptions(ctx); err != nil {
 		return nil, err
 	}
 	next, err := r.Next(ctx)

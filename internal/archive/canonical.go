@@ -25,16 +25,31 @@ func (s *Selection) WriteSQLite(ctx context.Context, path string) error {
 		return err
 	}
 	asTheyAre := func(blocks []*chain.Block) ([]*chain.Block, error) { return blocks, nil }
+	var exempt chain.Exemptions
 	err = read(ctx, s, chain.AllChecks, asTheyAre, func(blocks []*chain.Block) error {
 		for _, b := range blocks {
 			if err := c.Add(b); err != nil {
 				return err
 			}
+			exempt = applied(exempt, b)
 		}
 		return nil
 	})
 	if err == nil {
+		c.Exempt(exempt)
 		err = c.Finish(ctx, finalized, safe)
 	}
 	return errors.Join(err, c.Close())
+}
+
+// applied adds what was exempted of a block. When that was found out depends on
+// the order in which blocks came; this does not.
+func applied(exempt chain.Exemptions, b *chain.Block) chain.Exemptions {
+	if b.Verdict.NotComputable == 0 {
+		return exempt
+	}
+	for _, f := range chain.Findings(b, b.Verdict.NotComputable) {
+		exempt = exempt.With(chain.Exemption{Check: f.Check, About: f.About, From: max(b.Number, 1)})
+	}
+	return exempt
 }

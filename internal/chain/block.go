@@ -27,6 +27,7 @@ type Object struct {
 
 	unknown  bool   // a key is not a standard one
 	mismatch string // the key that contradicts the block around it, if any
+	spoiled  string // the key whose value is none that it may have, if any
 }
 
 // Unknown reports whether the object had a key that this program does not

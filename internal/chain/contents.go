@@ -2,6 +2,7 @@ package chain
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/ethereum/go-ethereum/crypto"
 	"github.com/holiman/uint256"
@@ -14,71 +15,105 @@ const gasPerBlob = 1 << 17
 // are totalDifficulty, which takes the chain before, blobGasPrice, which takes
 // the chain's blob schedule, and size: anvil counts it without withdrawals,
 // hardhat without the envelopes of typed transactions.
-func (v *verifier) contents() (found finding) {
+func (v *verifier) contents() {
 	for i := range v.b.Withdrawals {
-		found = found.or(contradiction(&v.b.Withdrawals[i].Object, "withdrawal %d", i))
+		v.contradiction(&v.b.Withdrawals[i].Object, "withdrawal %d", i)
 	}
 	for i := range v.b.Uncles {
-		found = found.or(contradiction(&v.b.Uncles[i].Object, "uncle %d", i))
+		v.contradiction(&v.b.Uncles[i].Object, "uncle %d", i)
 	}
+	v.unreadable()
 	if v.b.isRollup() {
-		found = found.or(v.daFootprint())
+		v.daFootprint()
 	}
-	return found.or(v.eachTransaction(v.transactionContents))
+	for i := range v.b.Transactions {
+		v.transactionContents(i, &v.b.Transactions[i])
+	}
+}
+
+// unreadable tells of a known key whose value can't be read, though no hash needs
+// it.
+func (v *verifier) unreadable() {
+	check := func(o *Object, what string, at int) {
+		if o.spoiled != "" && !slices.ContainsFunc(v.found, func(f Finding) bool { return f.Spoiled }) {
+			v.find(Finding{Check: Contents, About: o.spoiled, Why: fmt.Sprintf("%s %d: %s can't be read", what, at, o.spoiled), Spoiled: true})
+		}
+	}
+	check(&v.b.Object, "block", int(v.b.Number))
+	for i := range v.b.Withdrawals {
+		check(&v.b.Withdrawals[i].Object, "withdrawal", i)
+	}
+	for i := range v.b.Uncles {
+		check(&v.b.Uncles[i].Object, "uncle", i)
+	}
+	for i := range v.b.Transactions {
+		tx := &v.b.Transactions[i]
+		check(&tx.Object, "transaction", i)
+		check(&tx.Receipt.Object, "receipt", i)
+		for j := range tx.Receipt.Logs {
+			check(&tx.Receipt.Logs[j].Object, "log", j)
+		}
+	}
 }
 
 // contradiction tells of a derived key that contradicts the block.
-func contradiction(o *Object, what string, at ...int) finding {
+func (v *verifier) contradiction(o *Object, what string, at ...int) {
 	if o.mismatch == "" {
-		return finding{}
+		return
 	}
 	places := make([]any, len(at))
 	for i := range at {
 		places[i] = at[i]
 	}
-	return finding{fmt.Sprintf(what, places...) + ": " + o.mismatch + " contradicts the block", o.unknown}
+	v.find(Finding{Check: Contents, About: o.mismatch, Why: fmt.Sprintf(what, places...) + ": " + o.mismatch + " contradicts the block"})
 }
 
-func (v *verifier) transactionContents(i int, tx *Transaction) finding {
-	found := contradiction(&tx.Object, "transaction %d", i).or(contradiction(&tx.Receipt.Object, "receipt %d", i))
+func (v *verifier) transactionContents(i int, tx *Transaction) {
+	v.contradiction(&tx.Object, "transaction %d", i)
+	v.contradiction(&tx.Receipt.Object, "receipt %d", i)
 	for j := range tx.Receipt.Logs {
-		found = found.or(contradiction(&tx.Receipt.Logs[j].Object, "receipt %d, log %d", i, j))
+		v.contradiction(&tx.Receipt.Logs[j].Object, "receipt %d, log %d", i, j)
 	}
 	before := uint64(0)
 	if i > 0 {
 		before = v.b.Transactions[i-1].Receipt.CumulativeGasUsed
 	}
-	odd := v.oddTransaction[i] || v.oddReceipt[i]
-	if why := tx.Receipt.contents(before); why != "" {
-		found = found.or(finding{fmt.Sprintf("receipt %d: %s", i, why), odd})
+	if key, why := tx.Receipt.contents(before); why != "" {
+		v.find(Finding{Check: Contents, About: key, Why: fmt.Sprintf("receipt %d: %s", i, why), Spoiled: tx.Receipt.spoiled != ""})
+	}
+	if tx.Shape&transactionFromAbsent != 0 { // no root commits to it
+		v.find(Finding{Check: Contents, About: "from", Why: fmt.Sprintf("transaction %d: no sender", i)})
 	}
 	if !tx.known() {
-		return found
+		return
 	}
-	if why := tx.contents(v.b); why != "" {
-		found = found.or(finding{fmt.Sprintf("transaction %d: %s", i, why), odd})
+	if key, why := tx.contents(v.b); why != "" {
+		v.find(Finding{Check: Contents, About: key, Why: fmt.Sprintf("transaction %d: %s", i, why), Spoiled: tx.spoiled != "" || tx.Receipt.spoiled != ""})
 	}
-	return found
 }
 
-func (r *Receipt) contents(gasBefore uint64) string {
+// transactionFromAbsent is the bit of from in a transaction's Shape.
+const transactionFromAbsent = 1 << 2
+
+// contents gives a key, and what is wrong about it.
+func (r *Receipt) contents(gasBefore uint64) (key, why string) {
 	switch {
 	case r.CumulativeGasUsed-gasBefore != r.GasUsed:
-		return "gas used is not what the cumulative gas says"
+		return "gasUsed", "gas used is not what the cumulative gas says"
 	case (r.Status != nil) == (r.Root != nil):
-		return "not one of status and state root"
+		return "status", "not one of status and state root"
 	}
-	return ""
+	return "", ""
 }
 
 // contents checks what a transaction of a known type and its receipt repeat.
-func (t *Transaction) contents(b *Block) string {
-	if why := t.misfit(); why != "" {
-		return why
+func (t *Transaction) contents(b *Block) (key, why string) {
+	if key, why := t.misfit(); why != "" {
+		return key, why
 	}
 	if t.isDeposit() {
-		if why := t.depositContents(); why != "" {
-			return why
+		if key, why := t.depositContents(); why != "" {
+			return key, why
 		}
 	}
 	r := &t.Receipt
@@ -87,23 +122,23 @@ func (t *Transaction) contents(b *Block) string {
 	blobGas := gasPerBlob * uint64(len(t.BlobVersionedHashes))
 	switch {
 	case t.YParity != nil && *t.YParity != parity:
-		return fmt.Sprintf("yParity is %d, not %d", *t.YParity, parity)
+		return "yParity", fmt.Sprintf("yParity is %d, not %d", *t.YParity, parity)
 	case t.Type == legacyType && t.ChainID != nil && chainID != nil && !t.ChainID.Eq(chainID):
-		return fmt.Sprintf("chain id is %s, not %s", t.ChainID.Dec(), chainID.Dec())
+		return "chainId", fmt.Sprintf("chain id is %s, not %s", t.ChainID.Dec(), chainID.Dec())
 	case t.GasPrice != nil && paid != nil && !t.GasPrice.Eq(paid):
-		return fmt.Sprintf("gas price is %s, not %s", t.GasPrice.Dec(), paid.Dec())
+		return "gasPrice", fmt.Sprintf("gas price is %s, not %s", t.GasPrice.Dec(), paid.Dec())
 	case r.EffectiveGasPrice != nil && paid != nil && !r.EffectiveGasPrice.Eq(paid):
-		return fmt.Sprintf("effective gas price is %s, not %s", r.EffectiveGasPrice.Dec(), paid.Dec())
+		return "effectiveGasPrice", fmt.Sprintf("effective gas price is %s, not %s", r.EffectiveGasPrice.Dec(), paid.Dec())
 	case r.BlobGasUsed != nil && *r.BlobGasUsed != blobGas && !b.isRollup():
-		return fmt.Sprintf("blob gas used is %d, not %d", *r.BlobGasUsed, blobGas)
+		return "blobGasUsed", fmt.Sprintf("blob gas used is %d, not %d", *r.BlobGasUsed, blobGas)
 	}
-	return t.created()
+	return "contractAddress", t.created()
 }
 
 // misfit tells of a field that the type has and the transaction does not, or
 // the other way round. Nothing commits to the latter, nor to the difference
 // between none and zero.
-func (t *Transaction) misfit() string {
+func (t *Transaction) misfit() (key, why string) {
 	deposit := t.isDeposit()
 	dynamic := t.Type >= dynamicFeeType && !deposit
 	listed := t.Type != legacyType && !deposit
@@ -128,12 +163,12 @@ func (t *Transaction) misfit() string {
 	} {
 		switch {
 		case field.has && !field.may:
-			return fmt.Sprintf("%s with type %d", field.key, t.Type)
+			return field.key, fmt.Sprintf("%s with type %d", field.key, t.Type)
 		case field.needs && !field.has:
-			return fmt.Sprintf("no %s with type %d", field.key, t.Type)
+			return field.key, fmt.Sprintf("no %s with type %d", field.key, t.Type)
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // created checks the address of a created contract. Nodes differ in whether

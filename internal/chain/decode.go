@@ -54,9 +54,9 @@ func decodeRoot[T any](raw []byte, t *table[T], v *T, o *Object) error {
 }
 
 // Recompute recomputes the header's hash from its fields. It fails with
-// [Invalid] if it is another one and no field is unknown.
+// [Invalid] if it is another one.
 func (h *Header) Recompute() error {
-	if got := h.hash(); got != h.Hash && !h.unknown {
+	if got := h.hash(); got != h.Hash && !h.appended() {
 		return invalid(fmt.Errorf("header hash is %s by the data, %s by the block", got, h.Hash))
 	}
 	return nil

@@ -115,24 +115,24 @@ func (r *Receipt) writeDeposit(w rlp.EncoderBuffer) {
 // depositContents checks what a deposit and its receipt repeat, and that there
 // is no signature. Without a deposit nonce nothing commits to the nonce: it is
 // zero before Regolith, whatever the sender's was.
-func (t *Transaction) depositContents() string {
+func (t *Transaction) depositContents() (key, why string) {
 	told, version := t.DepositReceiptVersion, t.Receipt.DepositReceiptVersion
 	switch nonce := t.Receipt.DepositNonce; {
 	case !t.V.IsZero() || !t.R.IsZero() || !t.S.IsZero():
-		return "signature of a deposit"
+		return "r", "signature of a deposit"
 	case nonce != nil && t.Nonce != *nonce:
-		return fmt.Sprintf("nonce is %d, deposit nonce %d", t.Nonce, *nonce)
+		return "nonce", fmt.Sprintf("nonce is %d, deposit nonce %d", t.Nonce, *nonce)
 	case told != nil && (version == nil || *told != *version):
-		return "deposit receipt version is not that of the receipt"
+		return "depositReceiptVersion", "deposit receipt version is not that of the receipt"
 	}
-	return ""
+	return "", ""
 }
 
 // daFootprint checks that the blob gas that receipts tell adds up to what the
 // header has. A rollup has no blobs: from Jovian on the fields count what its
 // transactions, save deposits, take of the data availability below.
-func (v *verifier) daFootprint() finding {
-	told, whole, odd := 0, true, v.b.unknown
+func (v *verifier) daFootprint() {
+	told, whole := 0, true
 	sum, want := uint64(0), uint64(0)
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
@@ -142,15 +142,14 @@ func (v *verifier) daFootprint() finding {
 		} else if !tx.isDeposit() {
 			whole = false
 		}
-		odd = odd || v.oddReceipt[i]
 	}
 	if v.b.BlobGasUsed != nil {
 		want = *v.b.BlobGasUsed
 	}
 	if told == 0 || sum == want || sum < want && !whole {
-		return finding{}
+		return
 	}
-	return finding{fmt.Sprintf("blob gas used is %d by the receipts, %d by the block", sum, want), odd}
+	v.find(Finding{Check: Contents, About: "blobGasUsed", Why: fmt.Sprintf("blob gas used is %d by the receipts, %d by the block", sum, want)})
 }
 
 // stateWithdrawals reports whether the header's withdrawals root is of the

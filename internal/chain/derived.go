@@ -41,7 +41,11 @@ func sameBytes(raw, want []byte) bool {
 func derivedQuantity[T any](key string, want func(*T) uint64) field[T] {
 	return field[T]{key: key,
 		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
-			if got, _, err := parse64(d.text.Plain(value)); err != nil || got != want(t) {
+			got, _, err := parse64(d.text.Plain(value))
+			switch {
+			case errors.Is(err, errNoNumber):
+				return false, err
+			case err != nil || got != want(t):
 				return false, mismatch(key, d.text.Raw(value))
 			}
 			return d.text.Raw(value)[0] == '"', nil

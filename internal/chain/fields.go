@@ -22,6 +22,9 @@ type field[T any] struct {
 	omitted bool
 	// kept values have no column: they stay in Extra, and are read from there.
 	kept bool
+	// required keys are in every object of its kind. One that lacks it is wrong
+	// if it does not match.
+	required bool
 	// decode sets the value. exact is false if encode would not give the same
 	// JSON again; the raw value is then kept beside it.
 	decode func(d *decoder, t *T, value scan.Value) (exact bool, err error)
@@ -38,7 +41,7 @@ func (f field[T]) omitNil() field[T] {
 }
 
 func quantity[T any](key string, at func(*T) *uint64) field[T] {
-	return field[T]{key: key,
+	return field[T]{key: key, required: true,
 		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
 			*at(t), exact, err = parse64(d.text.Plain(value))
 			return exact, err
@@ -66,7 +69,7 @@ func optionalQuantity[T any](key string, at func(*T) **uint64) field[T] {
 }
 
 func quantity256[T any](key string, at func(*T) *uint256.Int) field[T] {
-	return field[T]{key: key,
+	return field[T]{key: key, required: true,
 		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
 			*at(t), exact, err = parse256(d.text.Plain(value))
 			return exact, err
@@ -120,7 +123,7 @@ func needed[T any](f field[T]) field[T] {
 
 // fixed is data of a known length: slice gives the bytes to fill.
 func fixed[T any](key string, slice func(*T) []byte) field[T] {
-	return field[T]{key: key,
+	return field[T]{key: key, required: true,
 		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
 			return true, parseFixed(d.text.Plain(value), slice(t))
 		},
@@ -167,7 +170,7 @@ func optionalAddress[T any](key string, at func(*T) **common.Address) field[T] {
 }
 
 func data[T any](key string, at func(*T) *[]byte) field[T] {
-	return field[T]{key: key,
+	return field[T]{key: key, required: true,
 		decode: func(d *decoder, t *T, value scan.Value) (exact bool, err error) {
 			*at(t), err = d.parseBytes(d.text.Plain(value))
 			return true, err
@@ -225,7 +228,7 @@ func appendHashes(out []byte, hashes []common.Hash) []byte {
 func lift[Outer, Inner any](fields []field[Inner], part func(*Outer) *Inner) []field[Outer] {
 	lifted := make([]field[Outer], len(fields))
 	for i, f := range fields {
-		lifted[i] = field[Outer]{key: f.key, nillable: f.nillable, omitted: f.omitted, kept: f.kept,
+		lifted[i] = field[Outer]{key: f.key, nillable: f.nillable, omitted: f.omitted, kept: f.kept, required: f.required,
 			decode: func(d *decoder, o *Outer, value scan.Value) (bool, error) { return f.decode(d, part(o), value) },
 			encode: func(o *Outer, out []byte) []byte { return f.encode(part(o), out) },
 		}

@@ -1,6 +1,7 @@
 package chain_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -36,9 +37,6 @@ func TestLenient(t *testing.T) {
 		{name: "65 bits", value: `"0x10000000000000000"`},
 		{name: "256 bits", value: `"0xffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"`},
 		{name: "257 bits", value: `"0x1ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"`},
-		{name: "negative", value: `-1`},
-		{name: "fraction", value: `1.5`},
-		{name: "exponent", value: `1e3`},
 		{name: "decimal string", value: `"31"`},
 		{name: "text", value: `"none"`},
 		{name: "bad digit", value: `"0xg"`},
@@ -130,6 +128,14 @@ func replaced(key, value string) recorded.Block {
 	})
 }
 
+// spliced gives a node's answers with more at the beginning of an object.
+func spliced(part, more string) recorded.Block {
+	raw := replaced(part+".first", `1`)
+	splice := func(text []byte) json.RawMessage { return bytes.Replace(text, []byte(`"first":1`), []byte(more), 1) }
+	raw.Block, raw.Receipts = splice(raw.Block), splice(raw.Receipts)
+	return raw
+}
+
 func checkAgain(t *testing.T, raw, want recorded.Block, key string) {
 	t.Helper()
 	b, err := decode(raw)
@@ -186,6 +192,20 @@ func TestRefused(t *testing.T) {
 		{"empty", recorded.Block{Block: json.RawMessage(`{}`)}, chain.Invalid},
 		{"pending", replaced("block.hash", "null"), chain.Invalid},
 		{"no number", replaced("block.number", ""), chain.Invalid},
+		{"negative", replaced("block.timestamp", `-1`), chain.Invalid},
+		{"minus zero", replaced("block.difficulty", `-0`), chain.Invalid},
+		{"fraction", replaced("tx.value", `1.5`), chain.Invalid},
+		{"exponent", replaced("receipt.gasUsed", `1e3`), chain.Invalid},
+		{"past all floats", replaced("withdrawal.amount", `1e999`), chain.Invalid},
+		{"exponent in a list", replaced("authorization.nonce", `1e999`), chain.Invalid},
+		{"exponent that is repeated", replaced("log.logIndex", `0e0`), chain.Invalid},
+		{"key twice", spliced("block", `"timestamp":"0x1"`), chain.Invalid},
+		{"key twice, the same value", spliced("block", `"extraData":"0x","extraData":"0x"`), chain.Invalid},
+		{"unknown key twice", spliced("block", `"more":1,"more":1`), chain.Invalid},
+		{"key twice, once with an escape", spliced("tx", `"v\u0061lue":"0x1"`), chain.Invalid},
+		{"key of a log twice", spliced("log", `"data":"0x"`), chain.Invalid},
+		{"key that is not UTF-8", spliced("block", "\"mor\xff\":1"), chain.Invalid},
+		{"key that is half a pair", spliced("receipt", `"\ud800":1`), chain.Invalid},
 		{"null number", replaced("block.number", "null"), chain.Invalid},
 		{"odd number", replaced("block.number", `"0xg"`), chain.Invalid},
 		{"no parent hash", replaced("block.parentHash", ""), chain.Invalid},

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"gapless/internal/chain"
 	"gapless/internal/node/recorded"
@@ -353,6 +354,80 @@ func TestVerifyNoticesEveryKey(t *testing.T) {
 				t.Errorf("block %d: another %s than %v is not noticed", b.Number, key, leaf)
 			}
 		})
+	}
+}
+
+// The same beside a key that is unknown; and under another key, twice or not at
+// all a value is missed, unless nothing needs it: see unnoticed.
+func TestVerifyNoticesEveryKeySpoiled(t *testing.T) {
+	t.Parallel()
+	for i, b := range samples(t) {
+		if i%3 != 0 { // each takes long
+			continue
+		}
+		raw := encode(b)
+		answers := map[string]any{"block": parse(raw.Block), "receipts": parse(raw.Receipts), "uncles": parseAll(raw.Uncles)}
+		eachObject(answers, func(o object) {
+			for _, key := range slices.Sorted(maps.Keys(o)) {
+				if slices.Contains(untold, key) {
+					continue
+				}
+				value := o[key]
+				if leaf(value) && !(key == "nonce" && beforeRegolith(b)) {
+					o["unknown"], o[key] = "0x1", alteredLeaf(value)
+					if lie, err := decode(answered(answers)); err == nil && chain.Verify(lie, chain.AllChecks).Verified() {
+						t.Errorf("block %d: another %s beside an unknown key is not noticed", b.Number, key)
+					}
+					delete(o, "unknown")
+				}
+				delete(o, key)
+				checkAbsent(t, b, answered(answers), "no "+key)
+				o[key+"x"] = value
+				checkAbsent(t, b, answered(answers), key+"x for "+key)
+				delete(o, key+"x")
+				o[key] = value
+			}
+		})
+	}
+}
+
+// checkAbsent expects that a block without a key is noticed, or has all else,
+// and none for a value that no check needs.
+func checkAbsent(t *testing.T, want *chain.Block, raw recorded.Block, what string) {
+	t.Helper()
+	got, err := decode(raw)
+	if err != nil || !chain.Verify(got, chain.AllChecks).Verified() {
+		return
+	}
+	fields := map[string][]any{}
+	eachField(want, func(name string, field reflect.Value) { fields[name] = append(fields[name], field.Interface()) })
+	eachField(got, func(name string, field reflect.Value) {
+		wanted := fields[name][0]
+		fields[name] = fields[name][1:]
+		if strings.HasSuffix(name, "s") && field.Kind() == reflect.Slice && field.Type().Elem().Kind() == reflect.Struct {
+			return // of its fields each has its turn
+		}
+		same := gocmp.Equal(wanted, field.Interface(), cmpopts.EquateEmpty()) // none and an empty list have one encoding
+		if !same && (!field.IsZero() || unnoticed["drop "+name] == "") {
+			t.Errorf("block %d: %s: %s is %v, and not noticed", want.Number, what, name, field)
+		}
+	})
+}
+
+// eachObject visits all objects, of which it is told each once.
+func eachObject(v any, visit func(object)) {
+	switch v := v.(type) {
+	case map[string]any:
+		if _, ok := v["receipts"]; !ok {
+			visit(v)
+		}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			eachObject(v[key], visit)
+		}
+	case []any:
+		for _, item := range v {
+			eachObject(item, visit)
+		}
 	}
 }
 

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"gapless/internal/scan"
 )
 
 // decodeObject fills v from a JSON object by its field table. It fails only if
-// there is no object; everything odd inside is kept in o. Fields are decoded in
-// the order of the table, whatever the order of the keys, of which the last
-// counts where one comes twice.
+// there is no object, a key comes twice or is not UTF-8, or a number is none;
+// everything else that is odd inside is kept in o. Fields are decoded in the
+// order of the table, whatever the order of the keys.
 func decodeObject[T any](d *decoder, object scan.Value, t *table[T], v *T, o *Object) error {
 	var values [mostFields]scan.Value // by place in the table
 	left, err := d.members(object, &t.keys, &values)
@@ -58,10 +60,20 @@ func (d *decoder) members(object scan.Value, keys *keyIndex, values *[mostFields
 	}
 	for m.Next() {
 		if i := keys.find(m.Key()); i >= 0 {
+			if values[i].Is() {
+				return nil, fmt.Errorf("key %q comes twice", m.Key())
+			}
 			values[i] = m.Value
-		} else {
-			others = others.with(string(m.Key()), d.text.Raw(m.Value))
+			continue
 		}
+		key := string(m.Key())
+		switch _, twice := others[key]; {
+		case twice:
+			return nil, fmt.Errorf("key %.40q comes twice", key)
+		case strings.ContainsRune(key, utf8.RuneError): // also what stands for a half of a pair
+			return nil, fmt.Errorf("key %.40q is not UTF-8", key)
+		}
+		others = others.with(key, d.text.Raw(m.Value))
 	}
 	return others, nil
 }
@@ -97,7 +109,7 @@ func (d *decoder) drop(items []scan.Value) { d.items = d.items[:len(d.items)-len
 
 // note remembers what decoding a value found. It returns only what makes the
 // whole object useless. A value of a known key that can't be read is kept and
-// counts as none: no hash is excused for it.
+// counts as none.
 func (o *Object) note(key string, err error) error {
 	if err == nil {
 		return nil
@@ -106,12 +118,16 @@ func (o *Object) note(key string, err error) error {
 	switch {
 	case errors.As(err, &useless):
 		return err
+	case errors.Is(err, errNoNumber):
+		return fmt.Errorf("%s: %w", key, err)
 	case errors.Is(err, errMismatch):
 		if o.mismatch == "" {
 			o.mismatch = key
 		}
 	case errors.Is(err, errMisplaced), errors.Is(err, errUnknownKey):
 		o.unknown = true
+	case o.spoiled == "":
+		o.spoiled = key
 	}
 	return nil
 }
@@ -129,7 +145,7 @@ func (o *Object) keep(left values) error {
 // restoreObject applies Extra to a value whose fields and Shape were read from
 // the database, after which it is what decodeObject made of the node's answer.
 func restoreObject[T any](d *decoder, t *table[T], v *T, o *Object) error {
-	o.unknown, o.mismatch = false, ""
+	o.unknown, o.mismatch, o.spoiled = false, "", ""
 	if o.Extra == nil {
 		return nil
 	}

@@ -16,6 +16,7 @@ var (
 	errNotHex    = errors.New("not a hex string")
 	errTooLarge  = errors.New("too large")
 	errBadLength = errors.New("wrong length")
+	errNoNumber  = errors.New("not a whole number")
 )
 
 // hexDigits gives what follows 0x in a JSON string that has no escapes.
@@ -29,7 +30,10 @@ func hexDigits(raw []byte) ([]byte, error) {
 // parse256 reads a quantity: hex with or without leading zeros or, as some
 // nodes write, a bare number. hexForm is false for the latter.
 func parse256(raw []byte) (v uint256.Int, hexForm bool, err error) {
-	if len(raw) > 0 && raw[0] >= '0' && raw[0] <= '9' {
+	if len(raw) > 0 && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+		if len(bytes.Trim(raw, "0123456789")) > 0 {
+			return v, false, fmt.Errorf("quantity %.40s: %w", raw, errNoNumber)
+		}
 		if err := v.SetFromDecimal(string(raw)); err != nil {
 			return v, false, fmt.Errorf("quantity %.40s: %w", raw, err)
 		}

@@ -15,12 +15,11 @@ var ErrNotEncodable = errors.New("its hash is not that of the fields that are kn
 
 // AppendRLP appends the header's RLP, of which its hash is taken.
 func (h *Header) AppendRLP(out []byte) ([]byte, error) {
-	start := len(out)
-	out = appendRLP(out, h.writeTo)
-	if crypto.Keccak256Hash(out[start:]) != h.Hash {
+	encoded, ok := h.encode()
+	if !ok {
 		return nil, fmt.Errorf("header of block %d: %w", h.Number, ErrNotEncodable)
 	}
-	return out, nil
+	return append(out, encoded...), nil
 }
 
 // AppendBinary appends the transaction as it is signed, sent and hashed
@@ -67,11 +66,7 @@ func (b *Block) writeBody(w rlp.EncoderBuffer, transactions [][]byte) {
 		}
 	}
 	w.ListEnd(l)
-	l = w.List()
-	for i := range b.Uncles {
-		b.Uncles[i].writeTo(w)
-	}
-	w.ListEnd(l)
+	writeUncles(w, b.Uncles)
 	if b.Withdrawals == nil && b.WithdrawalsRoot == nil {
 		return
 	}

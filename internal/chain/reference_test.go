@@ -2,6 +2,7 @@ package chain
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"math"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -166,28 +168,23 @@ func referenceList[E any](raw json.RawMessage, t *table[E], into *[]E, other rea
 		return false, err
 	}
 	items, exact := make([]E, len(elements)), true
-	var unknown error
+	var odd error
 	for i, element := range elements {
 		var o Object
 		if err := referenceObject(element, t, &items[i], &o, other); err != nil {
 			return false, err
 		}
 		exact = exact && o.Shape == 0 && o.Extra == nil
-		if o.unknown {
-			unknown = errUnknownKey
-		}
+		odd = cmp.Or(odd, t.oddity(&o))
 	}
 	*into = items
-	return exact, unknown
+	return exact, odd
 }
 
 func referenceObject[T any](raw json.RawMessage, t *table[T], v *T, o *Object, other reading[T]) error {
-	var keys map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &keys); err != nil {
+	keys, err := referenceKeys(raw)
+	if err != nil {
 		return err
-	}
-	if keys == nil {
-		return errors.New("null instead of an object")
 	}
 	*o = Object{}
 	for i, f := range t.fields {
@@ -226,6 +223,34 @@ func referenceObject[T any](raw json.RawMessage, t *table[T], v *T, o *Object, o
 	extra, err := json.Marshal(keys)
 	o.Extra = extra
 	return err
+}
+
+// referenceKeys gives the values of an object by their keys, each of which comes
+// once and is UTF-8.
+func referenceKeys(raw json.RawMessage) (map[string]json.RawMessage, error) {
+	if !json.Valid(raw) {
+		return nil, errors.New("not JSON")
+	}
+	d, keys := json.NewDecoder(bytes.NewReader(raw)), map[string]json.RawMessage{}
+	if start, err := d.Token(); err != nil || start != json.Delim('{') {
+		return nil, errors.New("not an object")
+	}
+	for d.More() {
+		token, err := d.Token()
+		if err != nil {
+			return nil, err
+		}
+		key := token.(string)
+		if _, twice := keys[key]; twice || strings.ContainsRune(key, 0xfffd) {
+			return nil, fmt.Errorf("key %q", key)
+		}
+		var value json.RawMessage
+		if err := d.Decode(&value); err != nil {
+			return nil, err
+		}
+		keys[key] = value
+	}
+	return keys, nil
 }
 
 // referenceValue reads what is no list by the field's own function, from a text

@@ -106,13 +106,20 @@ func writeOptionalHash(w rlp.EncoderBuffer, h *common.Hash) bool {
 func (h *Header) hash() common.Hash { return rlpHash(h.writeTo) }
 
 func unclesHash(uncles []Header) common.Hash {
-	return rlpHash(func(w rlp.EncoderBuffer) {
-		l := w.List()
-		for i := range uncles {
+	return rlpHash(func(w rlp.EncoderBuffer) { writeUncles(w, uncles) })
+}
+
+// writeUncles writes the list of headers whose hash a header has.
+func writeUncles(w rlp.EncoderBuffer, uncles []Header) {
+	l := w.List()
+	for i := range uncles {
+		if encoded, ok := uncles[i].encode(); ok {
+			_, _ = w.Write(encoded) // to a buffer
+		} else {
 			uncles[i].writeTo(w)
 		}
-		w.ListEnd(l)
-	})
+	}
+	w.ListEnd(l)
 }
 
 func (wd *Withdrawal) appendRLP(out []byte) []byte {

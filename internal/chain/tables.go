@@ -1,6 +1,7 @@
 package chain
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -59,9 +60,12 @@ var (
 	// what is given for them.
 	blockFields = tableOf(lift(headerFields, func(b *Block) *Header { return &b.Header }), []field[Block]{
 		{key: "transactions", decode: decodeTransactions, encode: (*Block).appendTransactions},
-		{key: "uncles", decode: decodeUncleHashes, encode: func(b *Block, out []byte) []byte { return appendHashes(out, b.UncleHashes) }},
+		{key: "uncles", required: true, decode: decodeUncleHashes, encode: func(b *Block, out []byte) []byte { return appendHashes(out, b.UncleHashes) }},
 		{key: "withdrawals", nillable: true, omitted: true, decode: decodeWithdrawals, encode: (*Block).appendWithdrawals},
 	})
+
+	// unclesBit is the place of uncles in a block's Shape.
+	unclesBit = len(headerFields) + 1
 
 	// blockFieldsHashes is blockFields with hashes for the transactions.
 	blockFieldsHashes = withTransactions(blockFields, (*Block).appendTransactionHashes)
@@ -181,7 +185,7 @@ func ignored[T any](key string) field[T] {
 // topics is an array of hashes that is always there.
 func topics[T any](key string, at func(*T) *[]common.Hash) field[T] {
 	f := hashList(key, at)
-	f.nillable, f.omitted = false, false
+	f.nillable, f.omitted, f.required = false, false, true
 	f.encode = func(t *T, out []byte) []byte { return appendHashes(out, *at(t)) }
 	return f
 }
@@ -191,7 +195,7 @@ func list[T, E any](key string, fields *table[E], at func(*T) *[]E) field[T] {
 	return field[T]{key: key, nillable: true, omitted: true,
 		decode: func(d *decoder, t *T, value scan.Value) (bool, error) {
 			items, exact, err := parseList(d, value, fields)
-			if err == nil || errors.Is(err, errUnknownKey) {
+			if err == nil || errors.Is(err, errUnknownKey) || errors.Is(err, errIncomplete) {
 				*at(t) = items
 			}
 			return exact, err
@@ -205,11 +209,16 @@ func list[T, E any](key string, fields *table[E], at func(*T) *[]E) field[T] {
 	}
 }
 
-// errUnknownKey marks a list that was read but for what is unknown in it.
-var errUnknownKey = errors.New("unknown key or value in a list")
+// errUnknownKey marks a list that was read but for what is unknown in it, and
+// errIncomplete one that was read but for what can't be, or is not there.
+var (
+	errUnknownKey = errors.New("unknown key or value in a list")
+	errIncomplete = errors.New("a key in a list is absent, or its value can't be read")
+)
 
 // parseList reads an array of objects. exact is false if one of them has more
-// or less than its standard keys. With [errUnknownKey] it gives the items too.
+// or less than its standard keys. With [errUnknownKey] and [errIncomplete] it
+// gives the items too.
 func parseList[E any](d *decoder, list scan.Value, fields *table[E]) (items []E, exact bool, err error) {
 	found, err := d.elements(list)
 	if err != nil {
@@ -217,20 +226,27 @@ func parseList[E any](d *decoder, list scan.Value, fields *table[E]) (items []E,
 	}
 	defer d.drop(found)
 	items, exact = make([]E, len(found)), true
-	var unknown error
+	var odd error
 	for i, element := range found {
 		var o Object
 		if err := decodeObject(d, element, fields, &items[i], &o); err != nil {
 			return nil, false, err
 		}
-		if o.Shape != 0 || o.Extra != nil {
-			exact = false
-		}
-		if o.unknown {
-			unknown = errUnknownKey
-		}
+		exact = exact && o.Shape == 0 && o.Extra == nil
+		odd = cmp.Or(odd, fields.oddity(&o))
 	}
-	return items, exact, unknown
+	return items, exact, odd
+}
+
+// oddity says what is odd about an object in a list.
+func (t *table[T]) oddity(o *Object) error {
+	switch {
+	case o.spoiled != "" || o.Shape&t.required != 0:
+		return errIncomplete
+	case o.unknown:
+		return errUnknownKey
+	}
+	return nil
 }
 
 func appendList[E any](out []byte, fields *table[E], items []E) []byte {

@@ -61,7 +61,7 @@ func (c Check) Names() []string {
 // was not made.
 type Verdict struct {
 	Passed        Check
-	NotComputable Check // mismatch beside fields or types that are unknown here
+	NotComputable Check // mismatch that is one of the chain: see [Exemption]
 	Failed        Check
 	Why           string // the first check that failed, or else was not computable, in words; not stored
 }

@@ -8,15 +8,27 @@ import (
 )
 
 // Verify makes the given checks of a whole block, and sets and returns its
-// verdict. A check is first computed from the fields that are known: if it
-// matches, it has passed whatever else the block has.
-func Verify(b *Block, checks Check) Verdict {
-	v := verifiers.Get().(*verifier)
-	defer v.free()
+// verdict, of a chain of which all can be computed. A check is computed from the
+// fields that are known: if it matches, it has passed whatever else the block has.
+func Verify(b *Block, checks Check) Verdict { return Exemptions(nil).Verify(b, checks) }
+
+// A verifier holds what several checks of one block need.
+type verifier struct {
+	b     *Block
+	found []Finding
+
+	encoded [][]byte // transactions; nil if the type is not known
+	blooms  []Bloom  // receipts
+
+	scratch
+}
+
+// examine makes the checks.
+func (v *verifier) examine(b *Block, checks Check) {
 	v.begin(b)
 	for _, c := range []struct {
 		check Check
-		make  func() finding
+		make  func()
 	}{
 		{HeaderHash, v.headerHash},
 		{TransactionsRoot, v.transactionsRoot},
@@ -29,59 +41,9 @@ func Verify(b *Block, checks Check) Verdict {
 		{Contents, v.contents},
 	} {
 		if checks&c.check != 0 {
-			v.verdict.add(c.check, c.make())
+			c.make()
 		}
 	}
-	b.Verdict = v.verdict
-	return b.Verdict
-}
-
-// A finding is why a check does not pass, in words; none if it passes.
-type finding struct {
-	why string
-	// excused: what differs has fields or a type that are unknown here, so
-	// that the difference proves nothing.
-	excused bool
-}
-
-// or gives the first of two findings, unless only the second proves something.
-func (f finding) or(next finding) finding {
-	if f.why == "" || f.excused && next.why != "" && !next.excused {
-		return next
-	}
-	return f
-}
-
-func (v *Verdict) add(c Check, f finding) {
-	switch {
-	case f.why == "":
-		v.Passed |= c
-		return
-	case f.excused:
-		f.why = fmt.Sprintf("%s not computable here: %s", c, f.why)
-		v.NotComputable |= c
-	default:
-		v.Failed |= c
-	}
-	if v.Why == "" || v.Failed == c { // none before, or none that failed
-		v.Why = f.why
-	}
-}
-
-// A verifier holds what several checks of one block need.
-type verifier struct {
-	b       *Block
-	verdict Verdict
-
-	encoded [][]byte // transactions; nil if the type is not known
-	blooms  []Bloom  // receipts
-
-	// odd: has fields or is of a type that is unknown here
-	oddTransaction, oddReceipt                              []bool
-	oddTransactions, oddReceipts, oddWithdrawals, oddUncles bool // any of them
-	unknownTypes                                            bool
-
-	scratch
 }
 
 // A scratch is what a verifier keeps for the next block: memory, and a memory
@@ -119,12 +81,16 @@ func (r *Receipt) computeBloom() (b Bloom) {
 // begin forgets the block before and looks through the next.
 func (v *verifier) begin(b *Block) {
 	n := len(b.Transactions)
-	v.b, v.verdict = b, Verdict{}
+	v.b, v.found = b, v.found[:0]
 	v.encoded, v.blooms = zeros(v.encoded, n), zeros(v.blooms, n)
-	v.oddTransaction, v.oddReceipt = zeros(v.oddTransaction, n), zeros(v.oddReceipt, n)
-	v.oddTransactions, v.oddReceipts, v.oddWithdrawals, v.oddUncles, v.unknownTypes = false, false, false, false, false
 	v.data = v.data[:0]
-	v.survey()
+	for i := range b.Transactions {
+		tx := &b.Transactions[i]
+		if tx.known() {
+			v.encoded[i] = v.encode(tx.appendConsensus)
+		}
+		v.bloomer.add(&v.blooms[i], &tx.Receipt)
+	}
 }
 
 // zeros gives n zero values, in the memory of others if there is enough.
@@ -136,30 +102,6 @@ func zeros[T any](others []T, n int) []T {
 	return others[:n]
 }
 
-func (v *verifier) survey() {
-	for i := range v.b.Transactions {
-		tx := &v.b.Transactions[i]
-		if tx.known() {
-			v.encoded[i] = v.encode(tx.appendConsensus)
-		}
-		v.bloomer.add(&v.blooms[i], &tx.Receipt)
-		v.unknownTypes = v.unknownTypes || !tx.known()
-		v.oddTransaction[i] = tx.unknown || !tx.known()
-		v.oddReceipt[i] = tx.Receipt.unknown || !tx.known()
-		for j := range tx.Receipt.Logs {
-			v.oddReceipt[i] = v.oddReceipt[i] || tx.Receipt.Logs[j].unknown
-		}
-		v.oddTransactions = v.oddTransactions || v.oddTransaction[i]
-		v.oddReceipts = v.oddReceipts || v.oddReceipt[i]
-	}
-	for i := range v.b.Withdrawals {
-		v.oddWithdrawals = v.oddWithdrawals || v.b.Withdrawals[i].unknown
-	}
-	for i := range v.b.Uncles {
-		v.oddUncles = v.oddUncles || v.b.Uncles[i].unknown
-	}
-}
-
 // encode gives what is appended. It stays what it is until the next block.
 func (v *verifier) encode(appended func([]byte) []byte) []byte {
 	first := len(v.data)
@@ -167,115 +109,158 @@ func (v *verifier) encode(appended func([]byte) []byte) []byte {
 	return v.data[first:len(v.data):len(v.data)]
 }
 
-// eachTransaction gives the first finding of check that proves something, or
-// else the first of all.
-func (v *verifier) eachTransaction(check func(i int, tx *Transaction) finding) (found finding) {
-	for i := range v.b.Transactions {
-		found = found.or(check(i, &v.b.Transactions[i]))
-		if found.why != "" && !found.excused {
-			break
-		}
-	}
-	return found
-}
-
 func differs(what string, got, want common.Hash) string {
-	if got == want {
-		return ""
-	}
 	return fmt.Sprintf("%s is %s by the data, %s by the block", what, got, want)
 }
 
-func (v *verifier) headerHash() finding {
-	return finding{differs("header hash", v.b.Header.hash(), v.b.Hash), v.b.unknown}
-}
+func (v *verifier) headerHash() { v.header(&v.b.Header) }
 
-func (v *verifier) transactionsRoot() finding {
-	if v.unknownTypes {
-		return finding{"transaction of an unknown type", true}
+func (v *verifier) header(h *Header) {
+	if got := h.hash(); got != h.Hash && !h.appended() {
+		findLacking(v, headerOnlyFields, lackOf(&h.Object), Finding{Check: HeaderHash, Why: differs("header hash", got, h.Hash)})
 	}
-	return finding{differs("transactions root", v.trie.root(v.encoded), v.b.TransactionsRoot), v.oddTransactions}
 }
 
-func (v *verifier) receiptsRoot() finding {
+func (v *verifier) transactionsRoot() {
+	if v.findUnknownTypes(TransactionsRoot) {
+		return
+	}
+	got := v.trie.root(v.encoded)
+	if got == v.b.TransactionsRoot || v.sidecarsRoot() == v.b.TransactionsRoot {
+		return
+	}
+	var l lack
+	for i := range v.b.Transactions {
+		l.add(&v.b.Transactions[i].Object)
+	}
+	findRoot(v, 5, transactionFields, l, Finding{Check: TransactionsRoot, Why: differs("transactions root", got, v.b.TransactionsRoot)})
+}
+
+// findUnknownTypes finds transactions that can't be encoded, and reports whether
+// there are any.
+func (v *verifier) findUnknownTypes(check Check) (any bool) {
+	for i := range v.b.Transactions {
+		if tx := &v.b.Transactions[i]; !tx.known() {
+			any = true
+			v.find(Finding{Check: check, About: named(tx.Type), UnknownType: true,
+				Why: fmt.Sprintf("transaction %d is of the unknown type %#x", i, tx.Type), Spoiled: tx.spoiled != ""})
+		}
+	}
+	return any
+}
+
+func (v *verifier) receiptsRoot() {
 	v.parts = zeros(v.parts, len(v.b.Transactions))
 	for i := range v.b.Transactions {
 		tx := &v.b.Transactions[i]
 		v.parts[i] = v.encode(func(out []byte) []byte { return tx.Receipt.appendConsensus(out, tx.Type, &v.blooms[i]) })
 	}
-	return finding{differs("receipts root", v.trie.root(v.parts), v.b.ReceiptsRoot), v.oddReceipts}
-}
-
-func (v *verifier) withdrawalsRoot() finding {
-	if v.b.WithdrawalsRoot == nil {
-		if len(v.b.Withdrawals) > 0 {
-			return finding{"withdrawals in a block without a withdrawals root", v.oddWithdrawals}
+	got := v.trie.root(v.parts)
+	if got == v.b.ReceiptsRoot {
+		return
+	}
+	var l, logs lack
+	for i := range v.b.Transactions {
+		r := &v.b.Transactions[i].Receipt
+		l.add(&r.Object)
+		for j := range r.Logs {
+			logs.add(&r.Logs[j].Object)
 		}
-		return finding{}
 	}
-	if len(v.b.Withdrawals) == 0 && v.b.stateWithdrawals() {
-		return finding{}
-	}
-	v.parts = zeros(v.parts, len(v.b.Withdrawals))
-	for i := range v.b.Withdrawals {
-		v.parts[i] = v.encode(v.b.Withdrawals[i].appendRLP)
-	}
-	return finding{differs("withdrawals root", v.trie.root(v.parts), *v.b.WithdrawalsRoot), v.oddWithdrawals}
+	f := Finding{Check: ReceiptsRoot, About: logFields.lacking(logs.absent), Why: differs("receipts root", got, v.b.ReceiptsRoot)}
+	l.spoiled = l.spoiled || logs.spoiled
+	findRoot(v, 6, receiptFields, l, f)
 }
 
-func (v *verifier) unclesHash() (found finding) {
+func (v *verifier) withdrawalsRoot() {
+	var l lack
+	for i := range v.b.Withdrawals {
+		l.add(&v.b.Withdrawals[i].Object)
+	}
+	f := Finding{Check: WithdrawalsRoot}
+	switch {
+	case v.b.WithdrawalsRoot == nil && len(v.b.Withdrawals) == 0:
+		return
+	case v.b.WithdrawalsRoot == nil:
+		f.Why = "withdrawals in a block without a withdrawals root"
+	case len(v.b.Withdrawals) == 0 && v.b.stateWithdrawals():
+		return
+	default:
+		v.parts = zeros(v.parts, len(v.b.Withdrawals))
+		for i := range v.b.Withdrawals {
+			v.parts[i] = v.encode(v.b.Withdrawals[i].appendRLP)
+		}
+		got := v.trie.root(v.parts)
+		if got == *v.b.WithdrawalsRoot {
+			return
+		}
+		f.Why = differs("withdrawals root", got, *v.b.WithdrawalsRoot)
+	}
+	findLacking(v, withdrawalFields, l, f)
+}
+
+func (v *verifier) unclesHash() {
 	if len(v.b.Uncles) != len(v.b.UncleHashes) {
-		return finding{why: fmt.Sprintf("%d uncles for %d uncle hashes", len(v.b.Uncles), len(v.b.UncleHashes))}
+		v.find(Finding{Check: UnclesHash, Why: fmt.Sprintf("%d uncles for %d uncle hashes", len(v.b.Uncles), len(v.b.UncleHashes))})
+		return
 	}
 	for i := range v.b.Uncles {
 		uncle := &v.b.Uncles[i]
-		found = found.or(finding{differs("uncle's header hash", uncle.hash(), uncle.Hash), uncle.unknown})
-		found = found.or(finding{why: differs("uncle's hash", uncle.Hash, v.b.UncleHashes[i])})
+		if got := uncle.hash(); got != uncle.Hash && !uncle.appended() {
+			findLacking(v, uncleFields, lackOf(&uncle.Object), Finding{Check: UnclesHash, Why: differs("uncle's header hash", got, uncle.Hash)})
+		}
+		if uncle.Hash != v.b.UncleHashes[i] {
+			v.find(Finding{Check: UnclesHash, Why: differs("uncle's hash", uncle.Hash, v.b.UncleHashes[i])})
+		}
 	}
-	return found.or(finding{differs("uncles hash", unclesHash(v.b.Uncles), v.b.UnclesHash), v.oddUncles})
+	if got := unclesHash(v.b.Uncles); got != v.b.UnclesHash {
+		findRoot(v, 2, blockFields, lack{absent: v.b.Shape & (1 << unclesBit)}, Finding{Check: UnclesHash, Why: differs("uncles hash", got, v.b.UnclesHash)})
+	}
 }
 
-func (v *verifier) logsBloom() finding {
+func (v *verifier) logsBloom() {
 	var all Bloom
 	for i := range v.blooms {
 		all.or(&v.blooms[i])
-	}
-	found := v.eachTransaction(func(i int, tx *Transaction) finding {
-		if given := tx.Receipt.LogsBloom; given != nil && *given != v.blooms[i] {
-			return finding{fmt.Sprintf("logs bloom of receipt %d is not that of its logs", i), v.oddReceipt[i]}
+		r := &v.b.Transactions[i].Receipt
+		if r.LogsBloom != nil && *r.LogsBloom != v.blooms[i] {
+			v.find(Finding{Check: LogsBloom, About: "receipts", Why: fmt.Sprintf("logs bloom of receipt %d is not that of its logs", i)})
 		}
-		return finding{}
-	})
+	}
 	if all != v.b.LogsBloom {
-		found = found.or(finding{"logs bloom of the block is not that of its logs", v.oddReceipts})
+		findRoot(v, 7, blockFields, lack{}, Finding{Check: LogsBloom, About: "block", Why: "logs bloom of the block is not that of its logs"})
 	}
-	return found
 }
 
-func (v *verifier) transactionHashes() finding {
-	return v.eachTransaction(func(i int, tx *Transaction) finding {
+func (v *verifier) transactionHashes() {
+	v.findUnknownTypes(TransactionHashes)
+	for i := range v.b.Transactions {
+		tx := &v.b.Transactions[i]
 		if !tx.known() {
-			return finding{"transaction of an unknown type", true}
+			continue
 		}
-		return finding{differs("transaction hash", v.trie.hash(v.encoded[i]), tx.Hash), v.oddTransaction[i]}
-	})
+		if got := v.trie.hash(v.encoded[i]); got != tx.Hash {
+			v.findTransaction(TransactionHashes, tx, differs("transaction hash", got, tx.Hash))
+		}
+	}
 }
 
-func (v *verifier) senders() finding {
-	return v.eachTransaction(func(i int, tx *Transaction) finding {
-		switch {
-		case !tx.known():
-			return finding{"transaction of an unknown type", true}
-		case tx.isDeposit(): // the sender is a field, and nothing is signed
-			return finding{}
+func (v *verifier) senders() {
+	v.findUnknownTypes(Senders)
+	for i := range v.b.Transactions {
+		tx := &v.b.Transactions[i]
+		if !tx.known() || tx.isDeposit() { // of a deposit the sender is a field, and nothing is signed
+			continue
 		}
-		from, ok := tx.sender()
-		switch {
+		switch from, ok := tx.sender(); {
 		case !ok:
-			return finding{fmt.Sprintf("signature of transaction %d is not valid", i), v.oddTransaction[i]}
+			v.findTransaction(Senders, tx, fmt.Sprintf("signature of transaction %d is not valid", i))
 		case from != tx.From:
-			return finding{fmt.Sprintf("transaction %d is signed by %s, not by %s", i, from, tx.From), v.oddTransaction[i]}
+			v.findTransaction(Senders, tx, fmt.Sprintf("transaction %d is signed by %s, not by %s", i, from, tx.From))
 		}
-		return finding{}
-	})
+	}
+}
+
+func (v *verifier) findTransaction(check Check, tx *Transaction, why string) {
+	findLacking(v, transactionFields, lackOf(&tx.Object), Finding{Check: check, About: named(tx.Type), Why: why})
 }

@@ -26,6 +26,7 @@ const (
 	exitUsage      = 2
 	exitIncomplete = 3 // blocks are missing
 	exitFault      = 4 // stored data is wrong, or not what it is compared with
+	exitUnproved   = 5 // all is there and linked, but checks can't be computed on this chain, or failed
 )
 
 // An exitError ends the process with a code of its own.
@@ -219,5 +220,5 @@ serves http://127.0.0.1:8600. Ctrl-C stops it; started again, it goes on where i
 
 exit codes:
   0 done   1 failed   2 not used right   3 blocks are missing   4 stored data is wrong,
-  or files differ
+  or files differ   5 (verify) whole, but not all that is stored can be proved
 `

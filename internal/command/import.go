@@ -24,7 +24,8 @@ usage: gapless import FILE... [flags]
                        for several files, in their order
   --chain-id N         the chain id, for archives in which no transaction tells it
   --genesis-hash HASH  the hash of block 0, for archives without it
-  --verify LEVEL       as in run: auto, strict, warn or off (auto)
+  --verify LEVEL       as in run: auto, strict, warn or off (auto); whatever the archives call their
+                       client, auto stores nothing that is wrong
 `
 
 // importFlags are the flags of import as they were given.

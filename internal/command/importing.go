@@ -20,6 +20,7 @@ type importing struct {
 	paths   []string
 	options archive.SourceOptions
 	level   chain.Level
+	client  string // as the archives tell it
 	out     *console
 
 	source  *archive.Source
@@ -48,7 +49,7 @@ func (i *importing) run(ctx context.Context) (err error) {
 	if err := i.bind(ctx); err != nil {
 		return err
 	}
-	err = i.blocks(ctx)
+	err = i.hint(i.blocks(ctx))
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = &exitError{exitIncomplete, errors.New("stopped before all was stored; the same command goes on")}
 	}
@@ -86,7 +87,9 @@ func (i *importing) bind(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	i.level = levelFor(i.level, id)
+	if i.client = id.Client; i.level == chain.Warn {
+		i.out.printf("blocks that are wrong are stored too, with a note: --verify warn\n")
+	}
 	want := store.Identity{ChainID: id.ChainID, Genesis: id.Genesis.Hash, Client: id.Client, Fork: i.source.Fork(), Start: i.source.First()}
 	if err := i.store.Identify(ctx, want); err != nil {
 		return i.explainIdentity(err)
@@ -125,7 +128,7 @@ func (i *importing) explainIdentity(err error) error {
 func (i *importing) blocks(ctx context.Context) error {
 	last := i.source.Last()
 	i.indexer = indexer.New(i.source, i.store, indexer.Options{
-		Level: i.level, Until: &last, Loopback: true, Fixed: true,
+		Level: i.level, Until: &last, Client: i.client, Loopback: true, Fixed: true,
 		Delay:   func(int) time.Duration { return 0 }, // the next run of gapless has a node to ask
 		Failed:  func(...*chain.Failure) {},
 		Rewound: func(uint64) {},
@@ -137,6 +140,15 @@ func (i *importing) blocks(ctx context.Context) error {
 		return err
 	}
 	return i.fill(ctx)
+}
+
+// hint says what can be done about a block that is refused.
+func (i *importing) hint(err error) error {
+	wrong, ok := errors.AsType[*indexer.WrongError](err)
+	if !ok || i.level != chain.Auto || chain.ClassOf(wrong.Err) != chain.Invalid {
+		return err
+	}
+	return fmt.Errorf("%w\n--verify warn stores such blocks too, with a note", err)
 }
 
 // showProgress tells how far it is until the function that it gives is called.

@@ -272,7 +272,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	e := &engine{chain: id, ended: make(chan struct{})}
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
-		Level: levelFor(s.level, id), Confirmations: s.confirmations, Loopback: id.Loopback,
+		Level: levelFor(s.level, id), Confirmations: s.confirmations, Client: id.Client, Loopback: id.Loopback,
 		OnRevert: s.onRevert,
 		Delay:    s.backoff.Delay, Sparing: s.node.PollEvery(),
 		Failed: func(f ...*chain.Failure) {

@@ -154,6 +154,9 @@ func printStatus(w io.Writer, st rest.Status) {
 	if t := st.Missing.Trouble; t != nil {
 		line("trouble", "block %s: %s", thousands(t.Number), troubleLine(t))
 	}
+	for _, text := range unprovedLines(st) {
+		line("unproved", "%s", text)
+	}
 	if c := st.Calls; c != nil {
 		line("calls", "%s", callsLine(c))
 	}
@@ -198,6 +201,21 @@ func missingLine(m rest.Missing) string {
 		text += ", next retry " + until(m.NextAt)
 	}
 	return text
+}
+
+// unprovedLines say what is not proved of the blocks that are stored.
+func unprovedLines(st rest.Status) (lines []string) {
+	for _, e := range st.Exempt {
+		what := e.Check
+		if e.About != "" {
+			what += " (" + short(e.About, 60) + ")"
+		}
+		lines = append(lines, fmt.Sprintf("%s can't be computed on this chain from block %s on: %s", what, thousands(e.From), count(e.Blocks, "block")))
+	}
+	for _, w := range st.Wrong {
+		lines = append(lines, fmt.Sprintf("%s failed, and the block was stored by --verify warn: %s", w.Check, count(w.Blocks, "block")))
+	}
+	return lines
 }
 
 func callsLine(c *rest.Calls) string {
@@ -301,6 +319,9 @@ func printReport(w io.Writer, st rest.Status) {
 	fmt.Fprintf(w, "missing      %s\n", missingLine(st.Missing))
 	if t := st.Missing.Trouble; t != nil {
 		fmt.Fprintf(w, "trouble      block %d: %s\n", t.Number, hide(troubleLine(t)))
+	}
+	for _, text := range unprovedLines(st) {
+		fmt.Fprintf(w, "unproved     %s\n", text)
 	}
 	if c := st.Calls; c != nil {
 		fmt.Fprintf(w, "calls        %s\n", callsLine(c))

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +21,9 @@ Prove from the file alone that it keeps its promises: every block is there or kn
 each with all that is in it, each the parent of the next, and every hash, root and sender
 computed again from the data. Writes nothing, unless told to repair or complete; works beside a
 running gapless run. Exit code 4 if anything is wrong; after a repair 0 if it is not any more, and 3
-if blocks are still missing.
+if blocks are still missing. Exit code 5, or 3 if blocks are missing too, if nothing else is wrong
+but blocks have checks that can't be computed on this chain, which the blocks themselves have to
+show, or that failed when --verify warn stored them.
 
 usage: gapless verify [flags]
 
@@ -112,10 +116,25 @@ func (v *verification) file(ctx context.Context, db string) error {
 	} else {
 		v.print(done)
 	}
-	if err == nil && done.Faults > 0 {
-		err = &exitError{exitFault, fmt.Errorf("%s in %s", count(done.Faults, "fault"), db)}
+	if err == nil {
+		err = concludeProof(done, db)
 	}
 	return err
+}
+
+// concludeProof gives the outcome its exit code.
+func concludeProof(done store.Checked, db string) error {
+	unproved := max(done.NotComputable, done.KnownWrong)
+	switch {
+	case done.Faults > 0:
+		return &exitError{exitFault, fmt.Errorf("%s in %s", count(done.Faults, "fault"), db)}
+	case unproved == 0:
+		return nil
+	case done.Missing > 0:
+		return &exitError{exitIncomplete, fmt.Errorf("%s missing from %s, and not all that is stored can be proved", are(int(done.Missing), "block"), db)}
+	}
+	return &exitError{exitUnproved, fmt.Errorf("%s is whole and linked, but %s checks that can't be computed on this chain, or failed",
+		db, have(unproved, "block"))}
 }
 
 func (v *verification) check(ctx context.Context, r *store.Reader) (store.Checked, error) {
@@ -141,8 +160,8 @@ func (v *verification) found(f store.Fault) {
 		v.broken = make(map[string]int)
 	}
 	v.broken[f.Promise]++
-	if f.Promise != store.Sound && (len(v.wrong) == 0 || v.wrong[len(v.wrong)-1] != f.Number) {
-		v.wrong = append(v.wrong, f.Number)
+	if at, known := slices.BinarySearch(v.wrong, f.Number); f.Promise != store.Sound && !known {
+		v.wrong = slices.Insert(v.wrong, at, f.Number)
 	}
 	if v.json {
 		v.faults = append(v.faults, fault{f.Number, f.Promise, f.What})
@@ -167,14 +186,17 @@ func (v *verification) print(done store.Checked) {
 	v.line(store.Whole, "%s and %s, as many as their blocks say", count(done.Transactions, "transaction"), count(done.Logs, "log"))
 	v.line(store.Linked, "%s to the parent's hash", count(done.Links, "link"))
 	v.line(store.Verified, "hashes, roots, bloom and senders of %s computed again", count(done.Blocks, "block"))
-	if done.NotComputable > 0 {
-		v.line("", "%s a check that can't be computed here, as the file says", have(done.NotComputable, "block"))
+	for _, e := range done.Exempt {
+		v.line("", "%s can't be computed on this chain from block %s on: %s", e, thousands(e.From), count(e.Blocks, "block"))
 	}
 	if done.Incomplete > 0 && !v.complete {
 		v.line("", "%s a check that was made only now: --complete keeps that", have(done.Incomplete, "block"))
 	}
 	if done.KnownWrong > 0 {
 		v.line("", "%s stored although wrong, as the file says", are(int(done.KnownWrong), "block"))
+	}
+	for _, check := range slices.Sorted(maps.Keys(done.Wrong)) {
+		v.line("", "  %s failed: %s", check, count(done.Wrong[check], "block"))
 	}
 	fmt.Fprintf(v.out, "%s\n", count(done.Faults, "fault"))
 }
@@ -201,6 +223,17 @@ type verified struct {
 	KnownWrong    uint64  `json:"known_wrong"`
 	Incomplete    uint64  `json:"incomplete"` // blocks that have a check that was made only now
 	Faults        []fault `json:"faults"`
+
+	Exempt      []exempt          `json:"not_computable_checks,omitempty"` // of NotComputable
+	WrongChecks map[string]uint64 `json:"failed_checks,omitempty"`         // of KnownWrong: blocks by check
+}
+
+// An exempt is a check that can't be computed on the chain, as JSON.
+type exempt struct {
+	Check  string `json:"check"`
+	About  string `json:"about,omitempty"` // a transaction type, a key, or what objects lack
+	From   uint64 `json:"from_block"`
+	Blocks uint64 `json:"blocks"`
 }
 
 func (v *verification) printJSON(done store.Checked) error {
@@ -208,6 +241,15 @@ func (v *verification) printJSON(done store.Checked) error {
 		Blocks: done.Blocks, Missing: done.Missing, Transactions: done.Transactions, Logs: done.Logs, Links: done.Links,
 		NotComputable: done.NotComputable, KnownWrong: done.KnownWrong,
 		Incomplete: done.Incomplete, Faults: v.faults,
+	}
+	for _, e := range done.Exempt {
+		doc.Exempt = append(doc.Exempt, exempt{e.Check.String(), e.About, e.From, e.Blocks})
+	}
+	for check, blocks := range done.Wrong {
+		if doc.WrongChecks == nil {
+			doc.WrongChecks = make(map[string]uint64)
+		}
+		doc.WrongChecks[check.String()] = blocks
 	}
 	if doc.Faults == nil {
 		doc.Faults = []fault{}

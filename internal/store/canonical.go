@@ -24,6 +24,8 @@ type Canonical struct {
 	rows    *rows
 	indexes []index
 	last    Tag
+	wrong   bool // a block of which a check failed was written
+	exempt  chain.Exemptions
 }
 
 // NewCanonical makes a file at path, where nothing or an empty file is. Its blocks
@@ -90,8 +92,12 @@ func (c *Canonical) dropIndexes(ctx context.Context) (err error) {
 // Add writes a block with its verdict. Blocks come in order, without a gap.
 func (c *Canonical) Add(b *chain.Block) error {
 	c.last = Tag{b.Number, b.Hash}
+	c.wrong = c.wrong || b.Verdict.Failed != 0
 	return explain(c.rows.insert(b, 0))
 }
+
+// Exempt keeps what can't be computed on the chain.
+func (c *Canonical) Exempt(exempt chain.Exemptions) { c.exempt = exempt }
 
 // Finish completes the file. What is finalized and safe, nil if it is not known,
 // is kept if it is not above the last block. Close is still to be called.
@@ -106,6 +112,18 @@ func (c *Canonical) Finish(ctx context.Context, finalized, safe *Tag) error {
 		finalNumber, finalHash, safeNumber, safeHash)
 	if err != nil {
 		return explain(err)
+	}
+	for _, e := range c.exempt {
+		_, err := c.conn.ExecContext(ctx, `INSERT INTO exemptions (check_bit, about, from_block, decided_at) VALUES (?, ?, ?, 0)`,
+			int64(e.Check), e.About, clamp(e.From))
+		if err != nil {
+			return explain(err)
+		}
+	}
+	if c.wrong {
+		if err := c.exec(ctx, `UPDATE chain SET wrong_allowed_at = 0`); err != nil {
+			return explain(err)
+		}
 	}
 	for _, i := range c.indexes {
 		if err := c.exec(ctx, i.sql); err != nil {

@@ -6,6 +6,8 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+
+	"gapless/internal/chain"
 )
 
 // The promises that a Checker proves.
@@ -36,10 +38,14 @@ type Checked struct {
 	Transactions  uint64
 	Logs          uint64
 	Links         uint64 // pairs of neighbours
-	NotComputable uint64 // blocks with a check that can't be computed here
+	NotComputable uint64 // blocks with a check that can't be computed on this chain
 	KnownWrong    uint64 // blocks that are stored although a check failed, and say so
-	Incomplete    uint64 // blocks of which not all checks were made when they were stored
-	Faults        uint64
+
+	Exempt []Exempt               // what can't be computed on this chain
+	Wrong  map[chain.Check]uint64 // KnownWrong by check
+
+	Incomplete uint64 // blocks of which not all checks were made when they were stored
+	Faults     uint64
 }
 
 // A Checker proves all promises of a file from the file alone. It writes
@@ -50,7 +56,8 @@ type Checker struct {
 	// either, only blocks are looked at, not the file around them.
 	From, To *uint64
 	// Fault is called for each fault: first those of the file as a whole, then
-	// those of blocks in order of their numbers, last what is above the head.
+	// those of blocks, last what is above the head. A fault that later blocks might
+	// have excused comes after them, the others in order of their numbers.
 	Fault func(Fault)
 	// Incomplete, if set, is called for each block without a fault of which not
 	// all checks were made when it was stored: [Store.Complete] adds them.
@@ -72,6 +79,7 @@ type checkRun struct {
 	Checker
 	reader *Reader
 	id     Identity
+	proof  proof
 	done   Checked
 }
 
@@ -95,13 +103,41 @@ func (c *checkRun) all(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := c.prepareProof(ctx, wholeFile); err != nil {
+		return err
+	}
 	if err := c.chunks(ctx); err != nil {
 		return err
 	}
+	c.report(c.proof.end(&c.done))
 	if wholeFile {
 		return c.reader.snapshot(ctx, c.aboveHead)
 	}
 	return nil
+}
+
+// prepareProof takes the file's word for what its blocks can't show: which checks
+// can't be computed, where the blocks that have shown it were pruned, or are not
+// looked at.
+func (c *checkRun) prepareProof(ctx context.Context, wholeFile bool) (err error) {
+	c.proof.known = chain.KnownClient(c.id.Client)
+	if c.proof.allowed, err = c.reader.WrongAllowed(ctx); err != nil {
+		return err
+	}
+	kept, err := c.reader.Exemptions(ctx)
+	for _, e := range kept {
+		if !wholeFile || e.From < c.id.Start {
+			c.proof.exempt = c.proof.exempt.With(e)
+		}
+	}
+	return err
+}
+
+func (c *checkRun) report(faults []Fault) {
+	for _, f := range faults {
+		c.done.Faults++
+		c.Fault(f)
+	}
 }
 
 // bounds works out the first and last block number.
@@ -149,12 +185,19 @@ func (c *checkRun) chunk(ctx context.Context, first uint64) (next uint64, err er
 	if err != nil {
 		return 0, err
 	}
+	for _, l := range s.blocks {
+		if l.made {
+			faults = append(faults, c.proof.add(l, &c.done)...)
+		}
+		if l.otherTransfers {
+			faults = append(faults, Fault{Whole, l.block.Number, "its transfers are not those of its logs"})
+		}
+	}
 	slices.SortStableFunc(faults, func(a, b Fault) int { return cmp.Compare(a.Number, b.Number) })
+	c.report(faults)
 	wrong := make(map[uint64]bool)
 	for _, f := range faults {
 		wrong[f.Number] = true
-		c.done.Faults++
-		c.Fault(f)
 	}
 	s.count(&c.done)
 	for _, l := range s.blocks {

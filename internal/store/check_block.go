@@ -7,7 +7,7 @@ import (
 	"gapless/internal/chain"
 )
 
-// check proves what one block can show by itself.
+// check proves what one block can show by itself, and makes its checks.
 func (l *loaded) check(transfers []transferRow) (faults []Fault) {
 	add := func(promise, why string) {
 		if why != "" {
@@ -22,31 +22,9 @@ func (l *loaded) check(transfers []transferRow) (faults []Fault) {
 		add(Verified, err.Error())
 		return faults
 	}
-	add(Verified, l.verified())
-	if !slices.EqualFunc(l.transferRows(), transfers, sameTransfer) {
-		add(Whole, "its transfers are not those of its logs")
-	}
+	l.findings, l.made = chain.Findings(l.block, chain.AllChecks), true
+	l.otherTransfers = !slices.EqualFunc(l.transferRows(), transfers, sameTransfer)
 	return faults
-}
-
-// verified compares the verdict with what comes of all checks now. A check
-// that was not made, or could not be computed, may pass; it must not fail.
-func (l *loaded) verified() string {
-	stored := l.row.verdict
-	again := chain.Verify(l.block, chain.AllChecks)
-	if twice := stored.Passed&stored.NotComputable | stored.Passed&stored.Failed | stored.NotComputable&stored.Failed; twice != 0 {
-		return fmt.Sprintf("its verdict contradicts itself about %s", twice)
-	}
-	if bad := again.Failed &^ stored.Failed; bad != 0 {
-		return fmt.Sprintf("%s: %s", bad, again.Why)
-	}
-	if bad := stored.Passed &^ again.Passed; bad != 0 {
-		return fmt.Sprintf("by its verdict %s passed, which can't be computed now", bad)
-	}
-	if bad := stored.Failed & again.Passed; bad != 0 {
-		return fmt.Sprintf("by its verdict %s failed, which passes now", bad)
-	}
-	return ""
 }
 
 // whole compares counts and positions with what the rows claim. It returns

@@ -218,12 +218,6 @@ func (s *checkSnapshot) count(c *Checked) {
 		c.Blocks++
 		c.Transactions += uint64(len(l.txs))
 		c.Logs += uint64(len(l.logs))
-		if l.row.verdict.NotComputable != 0 {
-			c.NotComputable++
-		}
-		if l.row.verdict.Failed != 0 {
-			c.KnownWrong++
-		}
 		if l.row.verdict.Missing() != 0 {
 			c.Incomplete++
 		}

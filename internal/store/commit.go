@@ -90,7 +90,18 @@ func (w *writer) insert(b *chain.Block) error {
 			return &ForkError{Want: genesis, Got: b.Hash}
 		}
 	}
+	if b.Verdict.Failed != 0 {
+		if err := w.allowWrong(); err != nil {
+			return err
+		}
+	}
 	return w.rows.insert(b, now())
+}
+
+// allowWrong keeps that the file has blocks of which a check failed. A verdict
+// that says so is believed in no other file.
+func (w *writer) allowWrong() error {
+	return w.exec(`UPDATE chain SET wrong_allowed_at = ? WHERE wrong_allowed_at IS NULL`, now())
 }
 
 // carries checks that b can stand on a, the highest stored block below it.

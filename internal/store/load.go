@@ -33,6 +33,11 @@ type loaded struct {
 	logs        []logRow
 	withdrawals []withdrawalRow
 	uncles      []uncleRow
+
+	// what a check of the block has found
+	made           bool // whether the checks of the chain were
+	findings       []chain.Finding
+	otherTransfers bool // than those of the logs
 }
 
 // loadBlocks reads the rows of the stored blocks from first to last, in order.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -30,8 +32,10 @@ type Status struct {
 	AnsweredAt time.Time  `json:"last_answer_at,omitzero"` // of the node, about its head
 	Missing    Missing    `json:"missing"`
 	Endpoints  []Endpoint `json:"endpoints,omitempty"`
-	Calls      *Calls     `json:"daily_calls,omitempty"`       // absent without a limit
-	Growth     *Growth    `json:"growth,omitempty"`            // only where gapless status tells it
+	Calls      *Calls     `json:"daily_calls,omitempty"` // absent without a limit
+	Growth     *Growth    `json:"growth,omitempty"`      // only where gapless status tells it
+	Exempt     []Exempt   `json:"not_computable_checks,omitempty"`
+	Wrong      []Wrong    `json:"failed_checks,omitempty"`
 	Postponed  bool       `json:"indexes_postponed,omitempty"` // those by address, topic and token come after the first sync
 }
 
@@ -52,6 +56,21 @@ type Growth struct {
 	Blocks int   `json:"blocks"` // so many
 	Day    int64 `json:"bytes_per_day"`
 	Year   int64 `json:"bytes_per_year"`
+}
+
+// An Exempt is a check that can't be computed on the file's chain.
+type Exempt struct {
+	Check  string `json:"check"`
+	About  string `json:"about,omitempty"` // a transaction type, a key, or what objects lack
+	From   uint64 `json:"from_block"`
+	Blocks uint64 `json:"blocks"` // stored ones of which the check can't be computed, whatever it is about
+}
+
+// A Wrong is a check that failed for blocks that are stored all the same, as
+// --verify warn does.
+type Wrong struct {
+	Check  string `json:"check"`
+	Blocks uint64 `json:"blocks"`
 }
 
 // A Process is the one that has the file open for writing.
@@ -157,6 +176,9 @@ func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
 	if s.Postponed, err = r.Postponed(ctx); err != nil {
 		return s, err
 	}
+	if err := s.countUnproved(ctx, r); err != nil {
+		return s, err
+	}
 	latest, err := r.Latest(ctx)
 	if err != nil {
 		return s, err
@@ -169,6 +191,25 @@ func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
 	}
 	s.Missing.Trouble, err = trouble(ctx, r)
 	return s, err
+}
+
+// countUnproved says of which blocks not all checks have passed.
+func (s *Status) countUnproved(ctx context.Context, r *store.Reader) error {
+	exempt, err := r.Exemptions(ctx)
+	if err != nil {
+		return err
+	}
+	u, err := r.Unproved(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range exempt {
+		s.Exempt = append(s.Exempt, Exempt{e.Check.String(), e.About, e.From, u.NotComputable[e.Check]})
+	}
+	for _, check := range slices.Sorted(maps.Keys(u.Failed)) {
+		s.Wrong = append(s.Wrong, Wrong{check.String(), u.Failed[check]})
+	}
+	return nil
 }
 
 // trouble gives the lowest missing block that is not skipped, or else the

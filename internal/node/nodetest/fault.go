@@ -29,6 +29,7 @@ const (
 	SwappedResults                 // the result is that of another call in the batch
 	EmptyResult                    // {} for the result
 	WrongType                      // an object stands where a field has a text
+	UnknownKeys                    // each object has a key that nobody knows, and one hex digit is another one, always the same
 )
 
 // Kinds that spoil the whole HTTP answer or WebSocket message.
@@ -52,7 +53,7 @@ var kindNames = map[Kind]string{
 	RPCError: "RPC error", NullBlock: "null block", NullReceipts: "null receipts", EmptyReceipts: "empty receipts",
 	WrongRoot: "wrong root", WrongReceipts: "wrong receipts", WrongHash: "wrong hash", RaceReceipts: "race", NoAnswer: "no answer",
 	FlippedDigit: "flipped digit", MissingField: "missing field", DuplicateField: "duplicate field", WrongID: "wrong id",
-	SwappedResults: "swapped results", EmptyResult: "empty result", WrongType: "wrong type",
+	SwappedResults: "swapped results", EmptyResult: "empty result", WrongType: "wrong type", UnknownKeys: "unknown keys",
 	TruncatedBody: "truncated body", Hang: "hang", HTML: "HTML", Status: "status", Reset: "reset",
 	TrailingGarbage: "trailing garbage", GarbledGzip: "garbled gzip", SlowDrip: "slow drip", HugeBody: "huge body",
 	EmptyBody: "empty body", EmptyObject: "empty object", EmptyArray: "empty array", PlainText: "plain text",
@@ -134,8 +135,11 @@ func (f *Fault) spoil(a *answer, method string, b *recorded.Block) bool {
 		if !ok || !receipts && (!block || f.Kind == WrongReceipts) {
 			return false
 		}
-		before := a.Result
-		a.Result = edit(before, f.Seed+f.Used)
+		before, which := a.Result, f.Seed+f.Used
+		if f.Kind == UnknownKeys {
+			which = f.Seed
+		}
+		a.Result = edit(before, which)
 		return !slices.Equal(before, a.Result)
 	}
 	return true

@@ -14,6 +14,7 @@ var textual = map[Kind]func(raw json.RawMessage, which int) json.RawMessage{
 	DuplicateField: doubleField,
 	WrongType:      retypeField,
 	WrongReceipts:  changeOutcome,
+	UnknownKeys:    lieBesideKeys,
 }
 
 var (
@@ -52,6 +53,15 @@ func flipDigit(raw json.RawMessage, which int) json.RawMessage {
 		flipped[digit] = digits[15-old]
 	}
 	return flipped
+}
+
+// lieBesideKeys flips a digit, and adds a key to each object.
+func lieBesideKeys(raw json.RawMessage, which int) json.RawMessage {
+	flipped := flipDigit(raw, which)
+	if bytes.Equal(flipped, raw) {
+		return raw
+	}
+	return bytes.ReplaceAll(flipped, []byte(`{"`), []byte(`{"unknown":"0x1","`))
 }
 
 func dropField(raw json.RawMessage, which int) json.RawMessage {
