@@ -231,7 +231,14 @@ func TestSecondInterrupt(t *testing.T) {
 		}
 		return err != nil
 	})
-	p.signal(os.Interrupt)
+	for ended := false; !ended; { // the first one after it may still be taken for it
+		_ = p.cmd.Process.Signal(os.Interrupt) // it may have ended
+		select {
+		case <-p.ended:
+			ended = true
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 	if code := p.end(); code == 0 {
 		t.Errorf("exit %d:\n%s", code, p.out)
 	}
