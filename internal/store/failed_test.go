@@ -113,7 +113,7 @@ func TestFailedFromAndEachDue(t *testing.T) {
 	}
 	var want []store.Due
 	for _, n := range []uint64{0, 1, 4, 5, 6, 7} {
-		d := store.Due{Number: n, RetryCount: 3, FirstFailedAt: noon.Add(3 * time.Second), NextRetryAt: noon.Add(19 * time.Second)}
+		d := store.Due{Number: n, Class: chain.BlockError, RetryCount: 3, FirstFailedAt: noon.Add(3 * time.Second), NextRetryAt: noon.Add(19 * time.Second)}
 		if n == 5 {
 			d.NextRetryAt = time.Time{}
 		}
