@@ -45,15 +45,17 @@ type hedge struct {
 	ended   chan *attempt
 	workers sync.WaitGroup
 
-	settled []bool    // by group
-	left    int       // groups that are not settled
-	splitAt time.Time // since when the groups are asked for singly; zero: they are not
-	next    int       // group to ask for singly next
-	running int       // singles under way
-	limited error     // why no further single is asked for
-	silent  int       // groups that failed with chain.Timeout
-	logged  bool
-	waiting atomic.Pointer[string] // what is not settled, in words
+	settled    []bool    // by group
+	left       int       // groups that are not settled
+	splitAt    time.Time // since when the groups are asked for singly; zero: they are not
+	answeredAt time.Time // when it was first seen that the endpoint answers what it was asked later
+	next       int       // group to ask for singly next
+	running    int       // singles under way
+	limited    error     // why no further single is asked for
+	slept      error     // of an attempt under way while the machine slept: then nobody was silent
+	silent     int       // groups that failed with chain.Timeout
+	logged     bool
+	waiting    atomic.Pointer[string] // what is not settled, in words
 }
 
 // An attempt is one request of a hedge. Its calls are copies: another attempt
@@ -167,6 +169,9 @@ func (h *hedge) run(ctx, within context.Context) error {
 // took takes the end of an attempt.
 func (h *hedge) took(a *attempt) {
 	a.done = true
+	if errors.Is(a.err, errSlept) {
+		h.slept = a.err
+	}
 	switch {
 	case a == h.probe:
 		return
@@ -252,6 +257,8 @@ func (h *hedge) over() error {
 		return errorf(chain.TooLarge, "%w", errAllowance)
 	case h.left == 0:
 		return nil
+	case h.slept != nil:
+		return h.slept
 	case h.limited != nil && h.running == 0:
 		return h.limited
 	case h.unanswered() && h.overdue():
@@ -286,7 +293,7 @@ func (h *hedge) dead() error {
 
 // restart counts silence from now on.
 func (h *hedge) restart() {
-	h.began = time.Now()
+	h.began, h.answeredAt = time.Now(), time.Time{}
 	for _, a := range append([]*attempt{h.whole}, h.singles...) {
 		if a != nil {
 			a.meter.restart(h.began)

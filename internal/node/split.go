@@ -26,6 +26,9 @@ func (h *hedge) step(ctx context.Context) time.Time {
 		h.calls[0].hushed()
 	}
 	again := now.Add(silentAfter - silent)
+	if h.answeredAt.IsZero() && h.endpoint.silence.answeredSince(h.asked()) {
+		h.answeredAt = now
+	}
 	h.askSingly(ctx)
 	if h.whole.done || silent >= silentAfter {
 		again = h.judge(ctx, now)
@@ -54,10 +57,11 @@ func (h *hedge) askSingly(ctx context.Context) {
 
 // judge gives up the groups that are over their time while the endpoint answers
 // what it was asked later. Where it has answered nothing, a probe shows whether
-// it still does.
+// it still does. After an outage, or when the machine wakes, what was under way is
+// answered together with what was asked later: it has a moment for that.
 func (h *hedge) judge(ctx context.Context, now time.Time) (again time.Time) {
-	answers := h.endpoint.silence.answeredSince(h.asked())
-	if !answers && h.probe == nil {
+	answers := !h.answeredAt.IsZero() && now.Sub(h.answeredAt) >= evidenceEvery
+	if h.answeredAt.IsZero() && h.probe == nil {
 		h.probe = h.start(ctx, []*call{newCall("eth_blockNumber")}, 0, true)
 	}
 	h.log(now)
