@@ -14,9 +14,9 @@ import (
 // if that took too long for the depth.
 func (g *gapless) replaces(n *nodes.Node, how string, depth int) {
 	g.t.Helper()
-	bar := 2 * time.Second
+	bar := 5 * time.Second // several times what it takes
 	if depth >= 1000 {
-		bar = 10 * time.Second
+		bar = 40 * time.Second
 	}
 	g.replacesWithin(bar, n, how, depth)
 }

@@ -302,7 +302,10 @@ func (g *gathering) unanswered() bool {
 
 // outcome gives the results. What no endpoint has is pruned.
 func (g *gathering) outcome() ([]chain.Result, error) {
-	if g.failed != nil && g.unanswered() {
+	switch {
+	case g.within.exceeded():
+		return nil, errorf(chain.TooLarge, "%w", errAllowance)
+	case g.failed != nil && g.unanswered():
 		return nil, g.failed
 	}
 	for i := range g.results {

@@ -23,6 +23,9 @@ func (h *hedge) step(ctx context.Context) time.Time {
 			return now.Add(patience - silent)
 		}
 		h.splitAt = now
+		if h.isLarge() {
+			h.next = len(h.singles)
+		}
 		h.calls[0].hushed()
 	}
 	again := now.Add(silentAfter - silent)
@@ -40,6 +43,14 @@ func (h *hedge) step(ctx context.Context) time.Time {
 }
 
 func (h *hedge) usual() *usual { return h.endpoint.silence.usualOf(h.calls[0]) }
+
+// isLarge reports whether all is one block that may take as much as it wants. It
+// is asked for once only, and has all the time that there is: memory would not
+// hold it twice.
+func (h *hedge) isLarge() bool {
+	c := h.calls[0]
+	return c.whole && c.within == nil && len(h.ends) == 1
+}
 
 // askSingly asks for as many groups as may be under way.
 func (h *hedge) askSingly(ctx context.Context) {
