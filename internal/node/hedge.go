@@ -257,6 +257,9 @@ func (h *hedge) over() error {
 		return errorf(chain.TooLarge, "%w", errAllowance)
 	case h.left == 0:
 		return nil
+	case h.isLarge() && h.whole.done && h.overdue() && !h.answeredAt.IsZero():
+		h.giveUp(0, time.Now())
+		return nil
 	case h.slept != nil:
 		return h.slept
 	case h.limited != nil && h.running == 0:

@@ -9,7 +9,7 @@ import (
 // A silence is what is known of how quickly one endpoint answers, and of what it
 // does not answer. It is safe for concurrent use.
 type silence struct {
-	light, heavy usual // of calls for whole blocks, and of all others
+	heavy, light usual // of calls for whole blocks, and of all others
 
 	mu       sync.Mutex          // guards what follows
 	answered time.Time           // when the latest request that was answered had been sent

@@ -170,6 +170,34 @@ func TestSlowBlockIsHadInTheEnd(t *testing.T) {
 	})
 }
 
+// A block that may be large is asked for once, and then fails without making
+// requests smaller.
+func TestSilentLargeBlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := chainOf(12)
+		n := known(t, fake, near)
+		set(fake, func(n *nodetest.Node) { n.Faults[5] = fault(nodetest.Hang) })
+		var beside sync.WaitGroup
+		beside.Go(func() {
+			for range 20 {
+				time.Sleep(time.Second)
+				if _, err := n.Head(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		before, start := n.State()[0].Batch, time.Now()
+		results, err := n.Blocks(t.Context(), []uint64{5}, 0)
+		if took := time.Since(start); err != nil || chain.ClassOf(results[0].Err) != chain.Timeout || took > 11*time.Second {
+			t.Errorf("took %s: %v, %v", took, results, err)
+		}
+		if whole(fake, 5) != 1 || n.State()[0].Batch != before {
+			t.Errorf("asked for %d times, state %+v", whole(fake, 5), n.State()[0])
+		}
+		beside.Wait()
+	})
+}
+
 // A late transport passes on by a slow one what has a method in it.
 type late struct {
 	slow   *slow

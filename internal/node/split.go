@@ -130,7 +130,9 @@ func (h *hedge) isSilent(group int, now time.Time) bool {
 func (h *hedge) giveUp(group int, now time.Time) {
 	h.silent++
 	h.done(group)
-	h.singles[group].stop()
+	if a := h.singles[group]; a != nil {
+		a.stop()
+	}
 	after := now.Sub(h.asked()).Round(100 * time.Millisecond)
 	calls := h.groupOf(group)
 	for _, c := range calls {
