@@ -19,11 +19,11 @@ import (
 type load struct {
 	limiter   *limiter
 	batch     int                  // calls of a request, at most
-	admit     func(calls int) bool // whether the node answers a request
+	admit     func(calls int) bool // whether the node answers a request; one at a time
 	after     time.Duration        // that the node asks to wait if it does not
 	roundTrip time.Duration
 
-	mu                sync.Mutex // guards the counts, of calls
+	mu                sync.Mutex // held by admit; guards the counts, of calls
 	answered, refused int
 }
 
@@ -39,6 +39,12 @@ func (o *load) run(t *testing.T, clients int, d time.Duration) {
 		})
 	}
 	all.Wait()
+}
+
+func (o *load) ask(calls int) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.admit(calls)
 }
 
 // request reports whether there was still time for it.
@@ -58,7 +64,7 @@ func (o *load) request(ctx context.Context, p *respite) bool {
 		if pause.For(ctx, o.roundTrip/2) != nil {
 			return false
 		}
-		answered := o.admit(calls)
+		answered := o.ask(calls)
 		if pause.For(ctx, o.roundTrip/2) != nil {
 			return false
 		}
