@@ -21,6 +21,9 @@ var (
 	ErrForeign = schema.ErrForeign
 	// ErrNewer: the file's schema is newer than this program.
 	ErrNewer = schema.ErrNewer
+	// ErrAltered: somebody changed what gapless made in the file, or put something
+	// there that would run.
+	ErrAltered = schema.ErrAltered
 	// ErrCorrupt: SQLite can't make sense of the file.
 	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
 	// ErrClosed: the store is closed or closing.

@@ -35,7 +35,8 @@ type Store struct {
 
 // Open opens or makes the file at path for writing and brings its schema up to
 // date. It fails with [ErrLocked] if another process has it, and with
-// [ErrUnwritable], [ErrForeign], [ErrNewer] or [ErrCorrupt]; the file is then as it was.
+// [ErrUnwritable], [ErrForeign], [ErrNewer], [ErrAltered] or [ErrCorrupt]; the file
+// is then as it was.
 func Open(ctx context.Context, path string) (*Store, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
