@@ -114,6 +114,18 @@ func (o object) harmless(ours map[string]object) error {
 	return nil
 }
 
+// Tables names the tables that the migrations make, in order.
+func (m Migrations) Tables(ctx context.Context) (names []string, err error) {
+	all, err := m.objects(ctx)
+	for _, o := range all {
+		if o.kind == "table" {
+			names = append(names, o.name)
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
+
 // made are the objects of all schemas that were asked for, by their SQL.
 var made sync.Map
 

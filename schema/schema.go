@@ -68,6 +68,9 @@ func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
 	case version > len(m):
 		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, len(m))
 	}
+	if version == 0 && !isNew && len(objects) > 0 {
+		return 0, fmt.Errorf("%w: it says that it has none, but there are tables", ErrAltered)
+	}
 	return version, m[:version].compare(ctx, objects)
 }
 

@@ -29,7 +29,11 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 // OpenInPlace is OpenReader for those who only want a glance, or will write
 // later: it copies nothing, and fails where a copy would be needed.
 func OpenInPlace(ctx context.Context, path string) (*Reader, error) {
-	return openForReading(ctx, path, schema.All(), false)
+	r, err := openForReading(ctx, path, schema.All(), false)
+	if err == nil {
+		r.glance = true
+	}
+	return r, err
 }
 
 func openForReading(ctx context.Context, path string, known schema.Migrations, mayCopy bool) (*Reader, error) {
