@@ -37,7 +37,7 @@ func OpenInPlace(ctx context.Context, path string) (*Reader, error) {
 }
 
 func openForReading(ctx context.Context, path string, known schema.Migrations, mayCopy bool) (*Reader, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
@@ -73,6 +73,11 @@ func openOnce(ctx context.Context, path string, known schema.Migrations, mayCopy
 	}
 	if err := readable(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if unfinished(path) {
+		if err := single(path); err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
 	}
 	r, err := openInPlace(ctx, path)
 	if mayCopy && errors.Is(err, errUnfinished) {
