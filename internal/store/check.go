@@ -83,7 +83,7 @@ func (c *checkRun) fault(promise string, number uint64, format string, args ...a
 func (c *checkRun) all(ctx context.Context) error {
 	wholeFile := c.From == nil && c.To == nil
 	if wholeFile {
-		if err := c.sound(ctx); err != nil {
+		if err := c.reader.Integrity(ctx, func(what string) { c.fault(Sound, 0, "%s", what) }); err != nil {
 			return err
 		}
 	}

@@ -4,59 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
-	"strings"
-
-	"gapless/schema"
 )
-
-// sound lets SQLite check pages, indexes and types. On a handle that only reads
-// it leaves out CHECK constraints: what they guard is checked with the blocks.
-//
-// In a file that has tables of somebody else's too, it looks at ours alone: to check
-// a table, SQLite computes what its columns and indexes are made of.
-func (c *checkRun) sound(ctx context.Context) error {
-	ours, err := schema.All().Tables(ctx)
-	if err != nil {
-		return err
-	}
-	var others bool
-	err = c.reader.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM sqlite_schema
-		WHERE type = 'table' AND name NOT LIKE 'sqlite^_%%' ESCAPE '^' AND name NOT IN ('%s'))`, strings.Join(ours, "', '"))).Scan(&others)
-	switch {
-	case err != nil:
-		return explain(err)
-	case !others:
-		return c.integrity(ctx, "20")
-	}
-	for _, table := range append(ours, "sqlite_schema") { // with the latter, the list of free pages is checked
-		if err := c.integrity(ctx, table); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// integrity lets SQLite check a table, or everything and find so many faults at most
-// (https://sqlite.org/pragma.html#pragma_integrity_check).
-func (c *checkRun) integrity(ctx context.Context, what string) error {
-	rows, err := c.reader.db.QueryContext(ctx, `PRAGMA integrity_check(`+what+`)`)
-	if err != nil {
-		return explain(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var what string
-		if err := rows.Scan(&what); err != nil {
-			return explain(err)
-		}
-		if what != "ok" {
-			c.fault(Sound, 0, "%s", what)
-		}
-	}
-	return explain(rows.Err())
-}
 
 // belowStart looks for rows below the start block.
 func (c *checkRun) belowStart(ctx context.Context, tx *sql.Tx) error {
