@@ -74,6 +74,7 @@ func start(ctx context.Context, path string, lock *lock, db *sql.DB, isNew bool)
 	if err != nil {
 		return nil, err
 	}
+	w.stay(path)
 	reader, err := openReader(ctx, path, "ro")
 	if err != nil {
 		return nil, errors.Join(err, w.close())
