@@ -111,7 +111,7 @@ var errFinished = errors.New("all is done")
 func (s *service) run(ctx context.Context) error {
 	err := s.open(ctx)
 	if err == nil {
-		err = s.work(ctx)
+		err = s.rescue(ctx, s.work(ctx))
 	}
 	err = s.outcome(ctx, err)
 	s.tellManager(systemd.Stopping, systemd.Status("stopping"))
@@ -226,6 +226,7 @@ func (s *service) work(ctx context.Context) error {
 	}
 	g.Go(func() error { return s.reportToManager(ctx, s.store.Answers) })
 	g.Go(func() error { return s.watchQuota(ctx) })
+	g.Go(func() error { return s.watchPlace(ctx) })
 	g.Go(func() error {
 		e, err := s.start(ctx)
 		if err != nil {

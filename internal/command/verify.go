@@ -31,8 +31,9 @@ usage: gapless verify [flags]
   --from N            the first block to look at; with --from or --to, blocks only and not the file
                       around them (the file's first)
   --to N              the last block to look at (the file's last)
-  --repair            make blocks that are wrong missing and fetch them anew: through gapless run if it
-                      has the file, else from a node; what can't be had stays missing
+  --repair            rebuild SQLite's indexes if they are damaged and gapless run does not have the
+                      file; make blocks that are wrong missing and fetch them anew: through gapless run
+                      if it has the file, else from a node; what can't be had stays missing
   --rpc URL           a node for that, as for gapless run (http://127.0.0.1:8545)
   --rpc-header H      'Name: value' to send to it
   --rpc-file FILE     nodes, one URL a line
@@ -57,6 +58,11 @@ func (a *app) verifyCommand() *cobra.Command {
 		if _, err := pause.Await(ctx, func() (struct{}, error) { return struct{}{}, nodes.into(&o) }); err != nil {
 			return err
 		}
+		if repair && v.from == nil && v.to == nil {
+			if err := a.reindex(ctx, db); err != nil {
+				return err
+			}
+		}
 		err = v.file(ctx, db)
 		completed := a.complete(ctx, db, v.incomplete)
 		if !repair || len(v.wrong) == 0 {
@@ -64,7 +70,7 @@ func (a *app) verifyCommand() *cobra.Command {
 		}
 		repaired := a.repair(ctx, o, v.wrong)
 		if v.broken[store.Sound] > 0 {
-			return errors.Join(err, completed, repaired) // SQLite's own faults are not to be repaired
+			return errors.Join(err, completed, repaired) // new indexes did not help
 		}
 		return errors.Join(repaired, completed)
 	})

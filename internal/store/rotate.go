@@ -66,6 +66,7 @@ func (w *writer) reopen(ctx context.Context, path string, isNew bool) (err error
 		return err
 	}
 	w.statements, w.schema = make(map[string]*sql.Stmt), 0
+	w.stay(path)
 	return w.open(ctx, isNew)
 }
 

@@ -66,6 +66,7 @@ type writer struct {
 	rotated    string        // name of the file that this one took the place of, until it is identified
 	schema     int64         // SQLite's count of changes of the schema, when last looked at
 	litestream bool          // Litestream replicates the file
+	places     []place       // the file and what SQLite keeps beside it
 }
 
 // newWriter takes over db for the one connection that writes, brings the file
@@ -140,6 +141,9 @@ func (w *writer) serve(r request) error {
 // is the truth.
 func (w *writer) transact(fn func(*writer) error) error {
 	err := w.exec(`BEGIN IMMEDIATE`)
+	if err == nil {
+		err = w.unmoved()
+	}
 	if err == nil {
 		err = w.lookForLitestream()
 	}
