@@ -54,26 +54,44 @@ func All() Migrations {
 }
 
 // Version gives the schema that the file on conn has, 0 if it is new. It fails
-// with [ErrForeign] or [ErrNewer], and writes nothing.
+// with [ErrForeign], [ErrNewer] or [ErrAltered], writes nothing, and reads nothing
+// but the schema. No transaction is open.
 func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
-	var application, version, objects int
-	err := conn.QueryRowContext(ctx, `SELECT a.application_id, v.user_version, (SELECT COUNT(*) FROM sqlite_schema)
-		FROM pragma_application_id AS a, pragma_user_version AS v`).Scan(&application, &version, &objects)
+	application, version, objects, err := read(ctx, conn)
 	if err != nil {
 		return 0, fmt.Errorf("schema: %w", err)
 	}
-	isNew := application == 0 && version == 0 && objects == 0
+	isNew := application == 0 && version == 0 && len(objects) == 0
 	switch {
 	case application != ApplicationID && !isNew, version < 0:
 		return 0, ErrForeign
 	case version > len(m):
 		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, len(m))
 	}
-	return version, nil
+	if version == 0 && !isNew && len(objects) > 0 {
+		return 0, fmt.Errorf("%w: it says that it has none, but there are tables", ErrAltered)
+	}
+	return version, m[:version].compare(ctx, objects)
+}
+
+// read gives what a file says of its schema at one moment.
+func read(ctx context.Context, conn *sql.Conn) (application, version int, objects []object, err error) {
+	if _, err = conn.ExecContext(ctx, "BEGIN"); err != nil {
+		return 0, 0, nil, err
+	}
+	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }() // nothing was written
+	if err = conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil {
+		return 0, 0, nil, err
+	}
+	if err = conn.QueryRowContext(ctx, "PRAGMA user_version").Scan(&version); err != nil {
+		return 0, 0, nil, err
+	}
+	objects, err = readObjects(ctx, conn)
+	return application, version, objects, err
 }
 
 // Migrate applies what is missing, each migration in a transaction of its own.
-// It fails with [ErrForeign] or [ErrNewer] before it writes anything.
+// It fails as Version does, before it writes anything.
 func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
 	from, err := m.Version(ctx, conn)
 	if err != nil {

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/mattn/go-isatty"
+
+	"gapless/internal/sanitize"
 )
 
 // exec runs the command with the URL in its environment, and passes on the
@@ -21,7 +23,7 @@ func (r *replay) exec(ctx context.Context, url string) error {
 
 	child := exec.Command(r.command[0], r.command[1:]...) // ends by itself, or by a signal passed on
 	child.Env = append(os.Environ(), "ETH_RPC_URL="+url)
-	child.Stdin, child.Stdout, child.Stderr = os.Stdin, r.stdout, r.stderr
+	child.Stdin, child.Stdout, child.Stderr = os.Stdin, sanitize.Unwrap(r.stdout), sanitize.Unwrap(r.stderr)
 	if err := child.Start(); err != nil {
 		return fmt.Errorf("%s: %w", r.command[0], err)
 	}

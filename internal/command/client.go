@@ -85,8 +85,11 @@ func change(ctx context.Context, db string, through func(*client) error, itself 
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	if c, _ := findProcess(ctx, r); c != nil {
+	c, _ := findProcess(ctx, r)
+	if err := r.Close(); err != nil { // one that only reads and is the last would leave SQLite's files behind
+		return err
+	}
+	if c != nil {
 		return through(c)
 	}
 	s, err := store.Open(ctx, db)

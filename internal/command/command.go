@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"gapless/internal/sanitize"
 	"gapless/internal/store"
 )
 
@@ -46,7 +47,15 @@ func usagef(format string, args ...any) error {
 
 // An app is what all commands share.
 type app struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // sanitized
+}
+
+// data gives stdout for data, which keeps its bytes but on a terminal.
+func (a *app) data() io.Writer {
+	if isTerminal(a.stdout) {
+		return a.stdout
+	}
+	return sanitize.Unwrap(a.stdout)
 }
 
 // Process is all that the program does: the command that its arguments ask for,
@@ -60,11 +69,11 @@ func Process() int {
 // Main runs the command that args ask for until it is done or ctx ends, and
 // returns the exit code.
 func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	a := &app{stdout, stderr}
+	a := &app{&sanitize.Writer{To: stdout}, &sanitize.Writer{To: stderr}}
 	root := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	return a.report(ctx, root.ExecuteContext(ctx))
 }
 

@@ -9,11 +9,13 @@ import (
 	"unicode/utf8"
 
 	"github.com/mattn/go-isatty"
+
+	"gapless/internal/sanitize"
 )
 
 // A console is where a command tells a person what happens: on a terminal with
 // a line at the end that is rewritten, elsewhere with lines only. It is safe
-// for concurrent use.
+// for concurrent use, and sanitizes what it is given.
 type console struct {
 	terminal bool
 
@@ -23,10 +25,12 @@ type console struct {
 	quiet bool   // there is no progress line any more
 }
 
-func newConsole(out io.Writer) *console { return &console{out: out, terminal: isTerminal(out)} }
+func newConsole(out io.Writer) *console {
+	return &console{out: sanitize.Unwrap(out), terminal: isTerminal(out)}
+}
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := sanitize.Unwrap(w).(*os.File)
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
@@ -37,9 +41,12 @@ func (c *console) Write(p []byte) (int, error) {
 	defer c.mu.Unlock()
 	line := c.line
 	c.rewrite("")
-	n, err := c.out.Write(p)
+	_, err := io.WriteString(c.out, sanitize.Text(string(p)))
 	c.rewrite(line)
-	return n, err
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func (c *console) printf(format string, args ...any) { fmt.Fprintf(c, format, args...) }
@@ -49,7 +56,7 @@ func (c *console) printf(format string, args ...any) { fmt.Fprintf(c, format, ar
 func (c *console) progress(format string, args ...any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	line := fmt.Sprintf(format, args...)
+	line := sanitize.Text(fmt.Sprintf(format, args...))
 	switch {
 	case c.quiet:
 	case c.terminal:

@@ -183,7 +183,7 @@ func (x *export) write(ctx context.Context, a *app, s *archive.Selection) (err e
 		defer receipts.Abort()
 	}
 	if x.out == stdout && x.format != "sqlite" {
-		err = x.stream(ctx, s, func(string) (io.Writer, error) { return pause.Writer{Context: ctx, To: a.stdout}, nil }, receipts)
+		err = x.stream(ctx, s, func(string) (io.Writer, error) { return pause.Writer{Context: ctx, To: a.data()}, nil }, receipts)
 	} else {
 		err = x.file(ctx, a, s, receipts)
 	}
@@ -226,7 +226,7 @@ func (x *export) file(ctx context.Context, a *app, s *archive.Selection, receipt
 	case err != nil:
 		return x.withForce(err)
 	case x.out == stdout:
-		return copyTo(pause.Writer{Context: ctx, To: a.stdout}, out.Temp())
+		return copyTo(pause.Writer{Context: ctx, To: a.data()}, out.Temp())
 	}
 	return out.Commit()
 }

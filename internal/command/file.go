@@ -37,6 +37,10 @@ func withHint(err error) error {
 		return fmt.Errorf("%w\ngive yourself the right to write it, or name another file with --db; gapless keeps FILE-wal, FILE-shm and FILE.lock beside FILE", err)
 	case errors.Is(err, store.ErrForeign):
 		return fmt.Errorf("%w\nname another file with --db", err)
+	case errors.Is(err, store.ErrAltered):
+		return fmt.Errorf("%w\nif you trust the file, take that out of it with sqlite3; else use another with --db", err)
+	case errors.Is(err, store.ErrLinked):
+		return fmt.Errorf("%w\nmake a copy of its own (cp FILE COPY, or gapless backup), or delete the other names", err)
 	case errors.Is(err, store.ErrNewer):
 		return fmt.Errorf("%w\nget a newer gapless, or name another file with --db", err)
 	}

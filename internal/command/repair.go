@@ -22,13 +22,8 @@ import (
 // that has the file, else by this one.
 func (a *app) repair(ctx context.Context, o options, wrong []uint64) error {
 	out := newConsole(a.stderr)
-	r, err := openFile(ctx, o.db)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
 	due, missing := 0, 0
-	err = change(ctx, o.db, func(c *client) (err error) {
+	err := change(ctx, o.db, func(c *client) (err error) {
 		for some := range slices.Chunk(wrong, rest.MostRepairs) {
 			var answer rest.RepairAnswer
 			if err := c.call(ctx, http.MethodPost, "/api/v1/repair", rest.RepairRequest{Blocks: some}, &answer); err != nil {
@@ -36,6 +31,11 @@ func (a *app) repair(ctx context.Context, o options, wrong []uint64) error {
 			}
 			due += answer.Due
 		}
+		r, err := openFile(ctx, o.db)
+		if err != nil {
+			return err
+		}
+		defer r.Close()
 		missing, err = settle(ctx, r, wrong)
 		return err
 	}, func(st *store.Store) (err error) {

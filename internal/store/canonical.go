@@ -37,7 +37,7 @@ func NewCanonical(ctx context.Context, path string, id Identity) (*Canonical, er
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite", dsn(path, "rwc"))
+	db, err := sql.Open("sqlite", dsn(path, "new"))
 	if err != nil {
 		return nil, err
 	}

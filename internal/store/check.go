@@ -162,7 +162,10 @@ func (c *checkRun) bounds(ctx context.Context) (err error) {
 func (c *checkRun) chunks(ctx context.Context) error {
 	end := c.done.To + 1
 	for first := c.done.From; first < end; {
-		next, err := c.chunk(ctx, first)
+		next, err := c.untracked(ctx, first, end)
+		if err == nil && next == first {
+			next, err = c.chunk(ctx, first)
+		}
 		if err != nil {
 			return fmt.Errorf("check blocks from %d: %w", first, err)
 		}
@@ -171,6 +174,15 @@ func (c *checkRun) chunks(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// untracked passes a long run of numbers that are in no table, and gives its end.
+func (c *checkRun) untracked(ctx context.Context, first, end uint64) (uint64, error) {
+	next, err := c.reader.passUntracked(ctx, first)
+	if next = min(next, end); err == nil && next > first {
+		c.fault(Coverage, first, "is neither stored nor known to be missing, nor is any other up to %d", next-1)
+	}
+	return next, err
 }
 
 // chunk reads as many numbers as it may in one snapshot, and checks them without

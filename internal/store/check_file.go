@@ -4,13 +4,44 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"math"
+	"strings"
+
+	"gapless/schema"
 )
 
 // sound lets SQLite check pages, indexes and types. On a handle that only reads
 // it leaves out CHECK constraints: what they guard is checked with the blocks.
+//
+// In a file that has tables of somebody else's too, it looks at ours alone: to check
+// a table, SQLite computes what its columns and indexes are made of.
 func (c *checkRun) sound(ctx context.Context) error {
-	rows, err := c.reader.db.QueryContext(ctx, `PRAGMA integrity_check(20)`)
+	ours, err := schema.All().Tables(ctx)
+	if err != nil {
+		return err
+	}
+	var others bool
+	err = c.reader.db.QueryRowContext(ctx, fmt.Sprintf(`SELECT EXISTS (SELECT 1 FROM sqlite_schema
+		WHERE type = 'table' AND name NOT LIKE 'sqlite^_%%' ESCAPE '^' AND name NOT IN ('%s'))`, strings.Join(ours, "', '"))).Scan(&others)
+	switch {
+	case err != nil:
+		return explain(err)
+	case !others:
+		return c.integrity(ctx, "20")
+	}
+	for _, table := range append(ours, "sqlite_schema") { // with the latter, the list of free pages is checked
+		if err := c.integrity(ctx, table); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// integrity lets SQLite check a table, or everything and find so many faults at most
+// (https://sqlite.org/pragma.html#pragma_integrity_check).
+func (c *checkRun) integrity(ctx context.Context, what string) error {
+	rows, err := c.reader.db.QueryContext(ctx, `PRAGMA integrity_check(`+what+`)`)
 	if err != nil {
 		return explain(err)
 	}
@@ -33,14 +64,14 @@ func (c *checkRun) belowStart(ctx context.Context, tx *sql.Tx) error {
 	if err := tx.QueryRowContext(ctx, `SELECT start_block FROM chain`).Scan(integer{&start}); err != nil {
 		return err
 	}
-	for _, t := range []struct{ table, key string }{{"blocks", "number"}, {"failed_blocks", "block_number"}} {
-		var number *uint64
+	for _, t := range numbered {
+		var number *int64
 		query := `SELECT MIN(` + t.key + `) FROM ` + t.table + ` WHERE ` + t.key + ` < ?`
-		if err := tx.QueryRowContext(ctx, query, clamp(start)).Scan(optInteger{&number}); err != nil {
+		if err := tx.QueryRowContext(ctx, query, clamp(start)).Scan(&number); err != nil {
 			return err
 		}
 		if number != nil {
-			c.fault(Coverage, *number, "is in %s although the start block is %d", t.table, start)
+			c.fault(Coverage, uint64(max(0, *number)), "is in %s although the start block is %d", t.table, start)
 		}
 	}
 	return strays(ctx, tx, math.MinInt64, firstID(start)-1, c.fault)
@@ -63,11 +94,29 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	if told != nil && *told != next {
 		c.fault(Coverage, min(next, *told), "the journal says that the next block is %d, but it is %d", *told, next)
 	}
-	if next > mostNumber {
-		return nil
+	if err := c.pastNumbers(ctx, tx); err != nil || next > mostNumber {
+		return err
 	}
 	return strays(ctx, tx, firstID(next), math.MaxInt64, c.fault)
 }
+
+// pastNumbers looks for numbers past the last that fits the file.
+func (c *checkRun) pastNumbers(ctx context.Context, tx *sql.Tx) error {
+	for _, t := range numbered {
+		var number *uint64
+		query := `SELECT MAX(` + t.key + `) FROM ` + t.table + ` WHERE ` + t.key + ` > ?`
+		if err := tx.QueryRowContext(ctx, query, int64(mostNumber)).Scan(optInteger{&number}); err != nil {
+			return err
+		}
+		if number != nil {
+			c.fault(Coverage, *number, "is in %s although %d is the last that fits the file", t.table, uint64(mostNumber))
+		}
+	}
+	return nil
+}
+
+// numbered are the tables of block numbers.
+var numbered = []struct{ table, key string }{{"blocks", "number"}, {"failed_blocks", "block_number"}}
 
 // strays looks for rows in a range of ids that are of no stored block.
 func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promise string, number uint64, format string, args ...any)) error {
@@ -79,12 +128,11 @@ func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promi
 			return err
 		}
 		for rows.Next() {
-			var number uint64
-			var count int64
-			if err := rows.Scan(integer{&number}, &count); err != nil {
+			var number, count int64
+			if err := rows.Scan(&number, &count); err != nil {
 				return errors.Join(err, rows.Close())
 			}
-			fault(Whole, number, "%d rows of %s are of this block, which is not stored", count, table)
+			fault(Whole, uint64(max(0, number)), "%d rows of %s are of this block, which is not stored", count, table)
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return err

@@ -93,7 +93,7 @@ func (s *checkSnapshot) load(ctx context.Context, tx *sql.Tx, numbers []uint64) 
 			return context.Cause(ctx)
 		}
 		if err != nil {
-			s.broke(number, fmt.Errorf("block %d: %w", number, explain(err)))
+			s.broke(number, unread(number, err))
 		}
 	}
 	return nil
@@ -122,6 +122,14 @@ func (s *checkSnapshot) loadAll(ctx context.Context, tx *sql.Tx, numbers []uint6
 		s.blocks = append(s.blocks, l)
 	}
 	return nil
+}
+
+// unread says why a block can't be read.
+func unread(number uint64, err error) error {
+	if what := badValue(err); what != "" {
+		return fmt.Errorf("block %d: %s", number, what)
+	}
+	return fmt.Errorf("block %d: %w", number, explain(err))
 }
 
 func (s *checkSnapshot) broke(number uint64, err error) {

@@ -146,11 +146,12 @@ func (w *writer) bounds() (start, next uint64, err error) {
 	return start, next, err
 }
 
-const boundsQuery = `SELECT start_block, (` + nextQuery + `) FROM chain`
+var boundsQuery = `SELECT start_block, (` + nextQuery + `) FROM chain`
 
-const nextQuery = `SELECT MAX(start_block,
-	IFNULL((SELECT MAX(number) FROM blocks) + 1, 0),
-	IFNULL((SELECT MAX(block_number) FROM failed_blocks) + 1, 0)) FROM chain`
+// Numbers past the last that fits are somebody else's doing: [Checker] tells of them.
+var nextQuery = fmt.Sprintf(`SELECT MAX(start_block,
+	IFNULL((SELECT MAX(number) FROM blocks WHERE number <= %[1]d) + 1, 0),
+	IFNULL((SELECT MAX(block_number) FROM failed_blocks WHERE block_number <= %[1]d) + 1, 0)) FROM chain`, int64(mostNumber))
 
 // stored gives the highest stored block below a number, nil if there is none.
 func (w *writer) stored(below uint64) (*Anchor, error) {

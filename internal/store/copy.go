@@ -106,7 +106,7 @@ const pagesAtOnce = 1024
 func backUp(ctx context.Context, conn any, to string, progress func(done, total int)) error {
 	b, err := conn.(interface {
 		NewBackup(uri string) (*sqlite.Backup, error)
-	}).NewBackup(dsn(to, "rwc", "synchronous(0)", "journal_mode(OFF)")) // it is synced at the end, or thrown away
+	}).NewBackup(dsn(to, "new", "synchronous(0)", "journal_mode(OFF)")) // it is synced at the end, or thrown away
 	if err != nil {
 		return err
 	}

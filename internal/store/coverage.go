@@ -65,7 +65,7 @@ func (r *Reader) countMissing(ctx context.Context, c *CoverageMap) error {
 	for rows.Next() {
 		var i, missing, skipped uint64
 		if err := rows.Scan(integer{&i}, integer{&missing}, integer{&skipped}); err != nil {
-			return err
+			return explain(err)
 		}
 		p := &c.Parts[i]
 		p.Missing, p.Skipped = missing, skipped

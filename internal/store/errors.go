@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"regexp"
 
 	"github.com/ethereum/go-ethereum/common"
 	"modernc.org/sqlite"
@@ -21,6 +22,9 @@ var (
 	ErrForeign = schema.ErrForeign
 	// ErrNewer: the file's schema is newer than this program.
 	ErrNewer = schema.ErrNewer
+	// ErrAltered: somebody changed what gapless made in the file, or put something
+	// there that would run.
+	ErrAltered = schema.ErrAltered
 	// ErrCorrupt: SQLite can't make sense of the file.
 	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
 	// ErrClosed: the store is closed or closing.
@@ -78,6 +82,9 @@ func (e *IdentityError) Error() string {
 
 // explain gives SQLite's errors a meaning that callers can test.
 func explain(err error) error {
+	if what := badValue(err); what != "" {
+		return fmt.Errorf("%w (%s)", ErrCorrupt, what)
+	}
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
 		return err
@@ -95,4 +102,24 @@ func explain(err error) error {
 		return fmt.Errorf("the file or its folder can't be written or opened: %w", err)
 	}
 	return err
+}
+
+// scanError is how database/sql says that a column has a value of another kind.
+// Where it says why itself, the value is in it, which may be large.
+var scanError = regexp.MustCompile(`(?s)^sql: Scan error on column index \d+, name "(.*?)": (converting|unsupported Scan)?(.*)`)
+
+// badValue says which column has a value that can't be there; nothing if err is of
+// something else.
+func badValue(err error) string {
+	for ; err != nil; err = errors.Unwrap(err) {
+		m := scanError.FindStringSubmatch(err.Error())
+		switch {
+		case m == nil:
+		case m[2] != "":
+			return fmt.Sprintf("column %s: a value of another kind", m[1])
+		default:
+			return fmt.Sprintf("column %s: %s", m[1], m[3])
+		}
+	}
+	return ""
 }

@@ -117,7 +117,7 @@ func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Faile
 		var next, skipped *int64
 		var reason *string
 		if err := rows.Scan(integer{&f.Number}, &f.Class, &f.Message, &f.RetryCount, &first, &last, &next, &skipped, &reason); err != nil {
-			return nil, err
+			return nil, explain(err)
 		}
 		f.FirstFailedAt, f.LastFailedAt = time.UnixMilli(first), time.UnixMilli(last)
 		if next != nil {
@@ -167,7 +167,7 @@ func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Du
 		var first int64
 		var next *int64
 		if err := rows.Scan(integer{&d.Number}, &d.Class, &d.RetryCount, &first, &next); err != nil {
-			return n, err
+			return n, explain(err)
 		}
 		d.FirstFailedAt = time.UnixMilli(first)
 		if next != nil {

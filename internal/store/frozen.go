@@ -6,6 +6,8 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"os"
+
+	"gapless/schema"
 )
 
 // A frozen file is read as one that can't change, because this process may not
@@ -51,6 +53,9 @@ func (p *pool) thaw(ctx context.Context) {
 		return // another one was quicker
 	}
 	r, err := openInPlace(ctx, f.path)
+	if err == nil {
+		r, err = r.upToDate(ctx, schema.All(), false)
+	}
 	if err != nil {
 		err = fmt.Errorf("%s is being written to, and can't be read meanwhile: %w", f.path, explain(err))
 		r = &Reader{db: newPool(sql.OpenDB(unreadable{err}))}

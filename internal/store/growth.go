@@ -34,7 +34,7 @@ func (r *Reader) Growth(ctx context.Context) (g Growth, err error) {
 		if err != nil || next == start {
 			return err
 		}
-		const recent = `SELECT count(*), IFNULL(max(timestamp) - min(timestamp), 0), IFNULL(avg(2 + transaction_count + log_count), 0)
+		const recent = `SELECT count(*), CAST(IFNULL(max(timestamp) - min(timestamp), 0) AS INTEGER), IFNULL(avg(2 + transaction_count + log_count), 0)
 			FROM (SELECT * FROM blocks WHERE number > 0 ORDER BY number DESC LIMIT ?)` // a genesis may be of 1970
 		var seconds int64
 		var rows, rowsOfAll float64

@@ -104,7 +104,7 @@ func listRows[T any](ctx context.Context, r *Reader, bind func(*T) []column, fro
 	for rows.Next() {
 		row = blank
 		if err := rows.Scan(at...); err != nil {
-			return nil, fmt.Errorf("list: %w", err)
+			return nil, fmt.Errorf("list: %w", explain(err))
 		}
 		found = append(found, row)
 	}

@@ -22,6 +22,9 @@ func (c integer) Scan(src any) error {
 	if !ok {
 		return fmt.Errorf("%T instead of an integer", src)
 	}
+	if v < 0 {
+		return fmt.Errorf("%d instead of a number from 0 on", v)
+	}
 	*c.p = uint64(v)
 	return nil
 }

@@ -16,6 +16,7 @@ type Reader struct {
 	path   string
 	opened os.FileInfo  // the file, when it was opened; nil if that does not matter
 	closed func() error // what is to be done after closing; may be nil
+	glance bool         // see OpenInPlace
 }
 
 // Replaced reports whether another file has taken the place of the one that was
@@ -88,7 +89,7 @@ func (r *Reader) HashesBetween(ctx context.Context, first, last uint64) ([]Ancho
 	for rows.Next() {
 		var a Anchor
 		if err := rows.Scan(integer{&a.Number}, fixed(a.Hash[:])); err != nil {
-			return nil, err
+			return nil, explain(err)
 		}
 		found = append(found, a)
 	}

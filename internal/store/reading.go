@@ -20,7 +20,8 @@ import (
 // writes to it, and leaves nothing beside it. A file of an older schema is read
 // from a private copy that is brought up to date, and so is one that SQLite
 // can't read where it is; a copy takes as much room in the folder for temporary
-// files, until Close. It fails with [ErrForeign], [ErrNewer] or [ErrCorrupt].
+// files, until Close. It fails with [ErrForeign], [ErrNewer], [ErrAltered] or
+// [ErrCorrupt].
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return openForReading(ctx, path, schema.All(), true)
 }
@@ -28,11 +29,15 @@ func OpenReader(ctx context.Context, path string) (*Reader, error) {
 // OpenInPlace is OpenReader for those who only want a glance, or will write
 // later: it copies nothing, and fails where a copy would be needed.
 func OpenInPlace(ctx context.Context, path string) (*Reader, error) {
-	return openForReading(ctx, path, schema.All(), false)
+	r, err := openForReading(ctx, path, schema.All(), false)
+	if err == nil {
+		r.glance = true
+	}
+	return r, err
 }
 
 func openForReading(ctx context.Context, path string, known schema.Migrations, mayCopy bool) (*Reader, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +73,11 @@ func openOnce(ctx context.Context, path string, known schema.Migrations, mayCopy
 	}
 	if err := readable(path); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	if unfinished(path) {
+		if err := single(path); err != nil {
+			return nil, fmt.Errorf("open %s: %w", path, err)
+		}
 	}
 	r, err := openInPlace(ctx, path)
 	if mayCopy && errors.Is(err, errUnfinished) {
@@ -152,7 +162,8 @@ func openPool(ctx context.Context, path, mode string) (*sql.DB, error) {
 	return db, touch(ctx, db)
 }
 
-// touch makes SQLite open the file. If it can't, db is closed.
+// touch makes SQLite open the file and read its schema, and runs nothing that is in
+// it. If it can't, db is closed.
 func touch(ctx context.Context, db *sql.DB) error {
 	var objects int
 	if err := db.QueryRowContext(ctx, `SELECT COUNT(*) FROM sqlite_schema`).Scan(&objects); err != nil {

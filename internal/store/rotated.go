@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+
+	"gapless/schema"
 )
 
 // rotatedKept is how many of the newest rotated files stay.
@@ -68,6 +70,9 @@ func countBlocks(ctx context.Context, path string) (count uint64) {
 		return math.MaxUint64
 	}
 	defer r.Close()
+	if _, err := r.version(ctx, schema.All()); err != nil {
+		return math.MaxUint64
+	}
 	var lowest, highest, missing uint64
 	err = r.db.QueryRowContext(ctx, `SELECT IFNULL((SELECT MIN(number) FROM blocks), 1), IFNULL((SELECT MAX(number) FROM blocks), 0)`).
 		Scan(integer{&lowest}, integer{&highest})

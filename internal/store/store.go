@@ -11,7 +11,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 )
@@ -34,14 +33,15 @@ type Store struct {
 }
 
 // Open opens or makes the file at path for writing and brings its schema up to
-// date. It fails with [ErrLocked] if another process has it, and with
-// [ErrUnwritable], [ErrForeign], [ErrNewer] or [ErrCorrupt]; the file is then as it was.
+// date. It fails with [ErrLocked] if another process has it, by whatever links, and
+// with [ErrLinked], [ErrUnwritable], [ErrForeign], [ErrNewer], [ErrAltered] or
+// [ErrCorrupt]; the file is then as it was.
 func Open(ctx context.Context, path string) (*Store, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := writable(path); err != nil {
+	if err := errors.Join(writable(path), single(path)); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	lock, err := acquire(path + ".lock")

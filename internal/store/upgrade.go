@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 
 	"gapless/schema"
 )
@@ -25,7 +24,7 @@ func NeedsUpgrade(ctx context.Context, path string) (*Upgrade, error) {
 }
 
 func needsUpgrade(ctx context.Context, path string, known schema.Migrations) (*Upgrade, error) {
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
 		return nil, err
 	}
@@ -35,6 +34,9 @@ func needsUpgrade(ctx context.Context, path string, known schema.Migrations) (*U
 	}
 	if err != nil {
 		return nil, err
+	}
+	if err := single(path); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	r, err := openInPlace(ctx, path)
 	from := 0

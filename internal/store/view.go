@@ -14,11 +14,14 @@ import (
 // A View is the file at one moment. It is for short look-ups: while it is open,
 // what is written to the file can't be taken in. What it finds is as it was
 // stored, before [chain.Block.Restore]: enough to be given as JSON again.
-type View struct{ s *session }
+type View struct {
+	s   *session
+	ctx context.Context // of the look-up that the View is for; of none where that costs too much
+}
 
-// View calls look with a view of the file, which ends with it. Its queries have
-// no context: one that can end costs half again, and they are short. ctx ends
-// the wait for a connection.
+// View calls look with a view of the file, which ends with it. ctx ends the wait
+// for a connection, and for a Reader of [OpenInPlace] also what is asked of it.
+// For others, a query that can end would cost half again, and they are short.
 func (r *Reader) View(ctx context.Context, look func(*View) error) error {
 	s, err := r.db.take(ctx)
 	if err != nil {
@@ -29,7 +32,11 @@ func (r *Reader) View(ctx context.Context, look func(*View) error) error {
 		return explain(err)
 	}
 	defer func() { _ = s.exec(`ROLLBACK`) }() // nothing was written
-	return look(&View{s})
+	v := &View{s, context.Background()}
+	if r.glance {
+		v.ctx = ctx
+	}
+	return look(v)
 }
 
 // get reads one row; [ErrNotFound] if there is none.
@@ -38,7 +45,7 @@ func (v *View) get(query string, args []any, into ...any) error {
 	if err != nil {
 		return explain(err)
 	}
-	err = p.QueryRow(args...).Scan(into...)
+	err = p.QueryRowContext(v.ctx, args...).Scan(into...)
 	if errors.Is(err, sql.ErrNoRows) {
 		return ErrNotFound
 	}
@@ -104,12 +111,16 @@ func (v *View) Header(number uint64) (*chain.Block, Counts, error) {
 	err := v.get(headerQuery, []any{clamp(number)}, places(columns)...)
 	b := &chain.Block{Header: row.Header, Verdict: row.verdict}
 	if row.withdrawals != nil {
-		b.Withdrawals = make([]chain.Withdrawal, 0, *row.withdrawals)
+		b.Withdrawals = make([]chain.Withdrawal, 0, min(*row.withdrawals, maxReserved))
 	}
 	return b, Counts{row.transactions, row.logs, row.uncles}, err
 }
 
 var headerQuery = selectFrom("blocks", blockColumns(new(blockRow)), "number = ?")
+
+// maxReserved is for how many rows memory is reserved because a block says that it
+// has them.
+const maxReserved = 1 << 10
 
 // A Part is what of a block is loaded beside its header.
 type Part int
@@ -127,7 +138,7 @@ func (v *View) Block(number uint64, part Part) (*chain.Block, error) {
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", number, err)
 	}
-	b.Transactions = make([]chain.Transaction, 0, counts.Transactions)
+	b.Transactions = make([]chain.Transaction, 0, min(counts.Transactions, maxReserved))
 	switch {
 	case counts.Transactions == 0:
 	case part == PartHashes:
@@ -142,7 +153,7 @@ func (v *View) Block(number uint64, part Part) (*chain.Block, error) {
 		err = v.loadWithdrawals(b)
 	}
 	if err == nil && part != PartReceipts {
-		err = v.loadUncles(b, int(counts.Uncles), part)
+		err = v.loadUncles(b, counts.Uncles, part)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("block %d: %w", number, err)
@@ -156,7 +167,7 @@ func (v *View) each(query string, args []any, into []any, fn func()) error {
 	if err != nil {
 		return explain(err)
 	}
-	rows, err := p.Query(args...)
+	rows, err := p.QueryContext(v.ctx, args...)
 	if err != nil {
 		return explain(err)
 	}
@@ -234,8 +245,8 @@ func (v *View) loadWithdrawals(b *chain.Block) error {
 
 var unclesQuery = selectFrom("uncles", uncleColumns(new(uncleRow)), "id BETWEEN ? AND ? ORDER BY id")
 
-func (v *View) loadUncles(b *chain.Block, count int, part Part) error {
-	b.UncleHashes = make([]common.Hash, 0, count)
+func (v *View) loadUncles(b *chain.Block, count uint64, part Part) error {
+	b.UncleHashes = make([]common.Hash, 0, min(count, maxReserved))
 	if count == 0 {
 		return nil
 	}
