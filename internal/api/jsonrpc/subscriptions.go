@@ -13,7 +13,7 @@ import (
 // subscriptionMethods are what eth_subscribe knows.
 type subscriptionMethods struct {
 	feed *feed
-	hang func(remote string) // closes a client's connection
+	drop func(remote string) // closes a client's connection, to be opened again later
 
 	ctx     context.Context // ends all subscriptions; of the handler, not of a call
 	running sync.WaitGroup
@@ -63,7 +63,7 @@ func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.
 	m.running.Go(func() {
 		defer m.feed.remove(i)
 		if !m.send(notifier, subscription, i) {
-			m.hang(remote)
+			m.drop(remote)
 		}
 	})
 	return subscription, nil
@@ -92,13 +92,11 @@ func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, 
 	}
 }
 
-// notify sends one item, or what the interest expands it to.
-func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, item answer) bool {
-	if i.expand != nil {
-		var err error
-		if item, err = i.expand(m.ctx, item); err != nil {
-			return m.ctx.Err() != nil
-		}
+// notify sends one item.
+func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, one item) bool {
+	result, err := i.encode(m.ctx, one)
+	if err != nil {
+		return m.ctx.Err() != nil
 	}
-	return item == nil || notifier.Notify(id, item) == nil
+	return result == nil || notifier.Notify(id, result) == nil
 }
