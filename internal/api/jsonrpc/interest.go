@@ -53,11 +53,13 @@ func (i *interest) putHeads(n *news) {
 }
 
 func (i *interest) put(logs []*store.FoundLog, removed bool) {
+	var items []item
 	for _, l := range logs {
 		if i.logs.matches(l.At.Block.Number, &l.Log) {
-			i.out.put(item{log: l, removed: removed})
+			items = append(items, item{log: l, removed: removed})
 		}
 	}
+	i.out.put(items...)
 }
 
 // encode makes of an item what the client is sent; nil for nothing.

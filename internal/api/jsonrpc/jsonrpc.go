@@ -100,7 +100,7 @@ func New(o Options) *Handler {
 	}
 	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
-	h.heads = &subscriptionMethods{feed: h.feed, drop: h.drop, ctx: ctx}
+	h.heads = &subscriptionMethods{feed: h.feed, drop: h.drop, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
 	h.server.SetHTTPBodyLimit(mostBody)
 	h.register(o, f, logs)

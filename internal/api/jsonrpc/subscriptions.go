@@ -3,7 +3,9 @@ package jsonrpc
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -15,6 +17,7 @@ type subscriptionMethods struct {
 	feed *feed
 	drop func(remote string) // closes a client's connection, to be opened again later
 
+	turns   places          // of those who send much; others do not wait for them
 	ctx     context.Context // ends all subscriptions; of the handler, not of a call
 	running sync.WaitGroup
 }
@@ -84,12 +87,38 @@ func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, 
 		if !ok {
 			return false
 		}
-		for _, item := range items {
-			if !m.notify(notifier, s.ID, i, item) {
+		for some := range slices.Chunk(items, itemsInTurn) {
+			if !m.sendSome(notifier, s.ID, i, some) {
 				return false
 			}
 		}
 	}
+}
+
+// How much one who sends much sends in a turn: so many items, and whatever time
+// that takes, others have a turn after so much, as the client may not read.
+const (
+	itemsInTurn = 64
+	turnTime    = 5 * time.Millisecond
+)
+
+// sendSome sends some items, when it is the subscription's turn. Few have one at a
+// time, so that many who send much leave the processor to others.
+func (m *subscriptionMethods) sendSome(notifier *rpc.Notifier, id rpc.ID, i *interest, items []item) bool {
+	if i.logs != nil || i.expand != nil {
+		if m.turns.enter(m.ctx) != nil {
+			return true
+		}
+		leave := sync.OnceFunc(m.turns.leave)
+		defer leave()
+		defer time.AfterFunc(turnTime, leave).Stop()
+	}
+	for _, one := range items {
+		if !m.notify(notifier, id, i, one) {
+			return false
+		}
+	}
+	return true
 }
 
 // notify sends one item.
