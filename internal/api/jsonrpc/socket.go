@@ -139,7 +139,7 @@ func (s *socket) ping(ctx context.Context) {
 		within, cancel := context.WithTimeout(ctx, sendTime)
 		err := s.conn.Ping(within)
 		cancel()
-		if err != nil && ctx.Err() == nil {
+		if err != nil && ctx.Err() == nil && len(s.places) < mostMessages { // else nobody reads what it says
 			_ = s.Close() // it is gone
 		}
 	}

@@ -49,7 +49,7 @@ func (f *fixture) bounded(b *bytebudget.Budget) {
 	f.t.Helper()
 	before := heap()
 	held, most := int64(0), int64(0)
-	for range 30 {
+	for range 12 {
 		var number string
 		c := f.dial()
 		ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
