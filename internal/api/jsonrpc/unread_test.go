@@ -49,10 +49,10 @@ func (f *fixture) bounded(b *bytebudget.Budget) {
 	f.t.Helper()
 	before := heap()
 	held, most := int64(0), int64(0)
-	for range 12 {
+	for range 8 {
 		var number string
 		c := f.dial()
-		ctx, cancel := context.WithTimeout(f.t.Context(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(f.t.Context(), 30*time.Second)
 		if err := c.CallContext(ctx, &number, "eth_blockNumber"); err != nil {
 			f.t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestUnreadBatches(t *testing.T) {
 	f, b := budgeted(t)
 	number := f.largeBlock()
 	call := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"eth_getBlockReceipts","params":["%#x"]}`, number)
-	f.neverRead(40, "["+strings.Repeat(call+",", 9)+call+"]")
+	f.neverRead(20, "["+strings.Repeat(call+",", 9)+call+"]")
 	f.bounded(b)
 }
 
@@ -95,9 +95,9 @@ func TestUnreadLogs(t *testing.T) {
 func TestUnreadMessages(t *testing.T) {
 	f, b := budgeted(t)
 	number := f.largeBlock()
-	for range 4 {
+	for range 3 {
 		c := f.socket()
-		for i := range 40 {
+		for i := range 35 {
 			f.write(c, fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"eth_getBlockReceipts","params":["%#x"]}`, i, number))
 		}
 	}
