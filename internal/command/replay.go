@@ -36,8 +36,7 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
                     once
   --max-logs N      logs that an answer of eth_getLogs may have; 0 for no limit
                     (no limit on this machine, else 20000)
-  --answer-memory SIZE
-                    what all answers that are made or sent take at most (256MB)
+  --answer-memory N what all answers that are made or sent take at most, as 64MB (256MB)
   --pace WHEN       let the head grow block by block: one each DURATION, as 1s, or with manual one
                     for each call of evm_mine
   --start N         with --pace: the head at first (the file's first block)
