@@ -155,9 +155,6 @@ func (h hostileFile) make(t *testing.T, content []byte, path string) {
 // machines that do much else meanwhile.
 const hostilePatience = time.Minute
 
-// underRace is set under the race detector.
-var underRace bool
-
 // Whatever is in a file, a command ends soon, does not panic, says in one message
 // what is wrong, writes nothing raw to a terminal, and runs nothing that is in it.
 func TestHostileFiles(t *testing.T) {
