@@ -14,15 +14,15 @@ const (
 	longestWait  = 10 * time.Second
 )
 
-// unbounded reports whether a request has a bound of its own, as streams have,
-// or is for those who watch over the process: they are to be answered above all
-// when there is no place.
+// unbounded reports whether a request has a bound of its own, as calls and streams
+// have, or is for those who watch over the process: they are to be answered above
+// all when there is no place.
 func unbounded(r *http.Request) bool {
 	switch r.URL.Path {
 	case "/api/v1/events", "/healthz", "/readyz", "/metrics":
 		return true
 	}
-	return jsonrpc.IsSocket(r)
+	return jsonrpc.IsSocket(r) || r.Method == http.MethodPost && r.URL.Path == "/"
 }
 
 // enter waits for a place for a request, which is to leave it then; or else

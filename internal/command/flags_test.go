@@ -1,6 +1,7 @@
 package command
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ func TestRunFlags(t *testing.T) {
 	usual := func(change func(*options)) options {
 		o := options{
 			db: "gapless.db", urls: []string{defaultNode}, header: http.Header{}, timeout: 10 * time.Second, wait: 10 * time.Minute,
-			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000, walLimit: 1_000_000_000,
+			level: chain.Auto, backoff: gapfill.Backoff{Base: 2 * time.Second}, listen: defaultListen, minFree: 256_000_000, walLimit: 1_000_000_000, answers: 256_000_000,
 		}
 		change(&o)
 		return o
@@ -40,7 +41,7 @@ func TestRunFlags(t *testing.T) {
 		{"flags", nil, []string{
 			"--db", "a b.db", "--rpc", "http://x", "--rpc", "ws://y", "--rpc-header", "Authorization: Bearer k", "--rpc-header", "X-A:b",
 			"--from", "-100", "--until", "latest", "--wait", "3s", "--rps", "2.5", "--daily-calls", "5000", "--verify", "strict", "--confirmations", "12",
-			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--on-revert", "wait", "--min-free", "2GB", "--timeout", "30s", "--max-logs", "500",
+			"--retry-base", "2m", "--listen", "off", "--on-reset", "stop", "--on-revert", "wait", "--min-free", "2GB", "--timeout", "30s", "--max-logs", "500", "--answer-memory", "64MB",
 		}, usual(func(o *options) {
 			o.db, o.urls = "a b.db", []string{"http://x", "ws://y"}
 			o.header = http.Header{"Authorization": {"Bearer k"}, "X-A": {"b"}}
@@ -48,7 +49,7 @@ func TestRunFlags(t *testing.T) {
 			o.dailyCalls = 5000
 			o.level, o.confirmations, o.backoff.Base, o.listen, o.onReset = chain.Strict, 12, 2*time.Minute, "", "stop"
 			o.onRevert = "wait"
-			o.minFree, o.timeout, o.maxLogs = 2_000_000_000, 30*time.Second, 500
+			o.minFree, o.timeout, o.maxLogs, o.answers = 2_000_000_000, 30*time.Second, 500, 64_000_000
 		})},
 		{"variables", map[string]string{
 			"GAPLESS_DB": "v.db", "GAPLESS_RPC": "http://x\nhttp://y http://z", "GAPLESS_RPC_HEADER": "A: b c\nD: e\n",
@@ -99,6 +100,19 @@ func TestBadVariable(t *testing.T) {
 	code, _, stderr := gapless(t, "run", "--listen", "off")
 	if want := "gapless: GAPLESS_RETRY_BASE: time: invalid duration \"soon\"\n"; code != exitUsage || stderr != want {
 		t.Errorf("exit %d, %q instead of %q", code, stderr, want)
+	}
+}
+
+// Memory for answers that is none, or too little, is told of, with either command.
+func TestBadAnswerMemory(t *testing.T) {
+	for _, args := range [][]string{{"run", "--listen", "off"}, {"replay", writeFile(t, 5), "--listen", "127.0.0.1:0"}} {
+		for value, want := range map[string]string{"x": "use a size as 256MB or 2GB", "1MB": "use at least 16MB"} {
+			code, _, stderr := gapless(t, append(args, "--answer-memory", value)...)
+			want = fmt.Sprintf("gapless: --answer-memory is %q: %s\n", value, want)
+			if code != exitUsage || stderr != want {
+				t.Errorf("%s: exit %d, %q instead of %q", args[0], code, stderr, want)
+			}
+		}
 	}
 }
 

@@ -48,7 +48,7 @@ func (s *service) openPage() (*page, error) {
 
 // callOptions are for JSON-RPC from the file while it is indexed.
 func (s *service) callOptions() jsonrpc.Options {
-	o := jsonrpc.Options{Reader: s.store.Reader, Client: clientName(), Changed: s.store.Changed, Behind: s.chainHead, MaxLogs: s.maxLogs, Metrics: s.registry}
+	o := jsonrpc.Options{Reader: s.store.Reader, Client: clientName(), Changed: s.store.Changed, Behind: s.chainHead, MaxLogs: s.maxLogs, Budget: newAnswers(s.answers), Metrics: s.registry}
 	if s.proxy {
 		o.Node = s.node
 	}

@@ -36,6 +36,7 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
                     once
   --max-logs N      logs that an answer of eth_getLogs may have; 0 for no limit
                     (no limit on this machine, else 20000)
+  --answer-memory N what all answers that are made or sent take at most, as 64MB (256MB)
   --pace WHEN       let the head grow block by block: one each DURATION, as 1s, or with manual one
                     for each call of evm_mine
   --start N         with --pace: the head at first (the file's first block)
@@ -44,9 +45,9 @@ With a command, it runs that with the URL in ETH_RPC_URL, and ends with its exit
 
 // replayFlags are the flags of replay as they were given.
 type replayFlags struct {
-	listen, maxLogs, pace, start string
-	hosts                        []string
-	allowGaps                    bool
+	listen, maxLogs, answers, pace, start string
+	hosts                                 []string
+	allowGaps                             bool
 }
 
 const defaultReplay = "127.0.0.1:8545"
@@ -73,6 +74,7 @@ func (a *app) replayCommand() *cobra.Command {
 	c.Flags().StringVar(&f.listen, "listen", defaultReplay, "")
 	c.Flags().StringArrayVar(&f.hosts, "host", nil, "")
 	c.Flags().StringVar(&f.maxLogs, "max-logs", "", "")
+	c.Flags().StringVar(&f.answers, "answer-memory", defaultAnswers, "")
 	c.Flags().StringVar(&f.pace, "pace", "", "")
 	c.Flags().StringVar(&f.start, "start", "", "")
 	c.Flags().BoolVar(&f.allowGaps, "allow-gaps", false, "")
@@ -124,6 +126,11 @@ func (r *replay) serve(ctx context.Context, file *store.Reader, address string) 
 	if o.MaxLogs, err = maxLogs(r.maxLogs, address); err != nil {
 		return err
 	}
+	answers, err := parseAnswers(r.answers)
+	if err != nil {
+		return err
+	}
+	o.Budget = newAnswers(answers)
 	listener, err := net.Listen("tcp", address)
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%s is taken, perhaps by a node; --listen 127.0.0.1:0 takes a free port", address)

@@ -66,6 +66,7 @@ usage: gapless run [flags]
                         more than once
   --max-logs N          logs that an answer of eth_getLogs may have; 0 for no limit
                         (no limit on this machine, else 20000)
+  --answer-memory SIZE  what all answers that are made or sent take at most (256MB)
   --proxy               let JSON-RPC calls that need the chain's state, such as eth_call, be answered by
                         the node, only reads of a closed list; and have balances, code and what
                         tokens call themselves on the pages
@@ -99,6 +100,7 @@ type runFlags struct {
 	listen        string
 	hosts         []string
 	maxLogs       string
+	answers       string
 	proxy         bool
 	abis          []string
 	labels        string
@@ -125,6 +127,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringArrayVar(&f.hosts, "host", nil, "")
 	flags.StringVar(&f.maxLogs, "max-logs", "", "")
+	flags.StringVar(&f.answers, "answer-memory", defaultAnswers, "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
 	pathsFlag(flags, &f.abis, "abi", aFolder)
 	pathFlag(flags, &f.labels, "labels", "", aFile)
@@ -182,6 +185,9 @@ func (f *runFlags) options() (o options, err error) {
 		return o, err
 	}
 	if o.maxLogs, err = maxLogs(f.maxLogs, o.listen); err != nil {
+		return o, err
+	}
+	if o.answers, err = parseAnswers(f.answers); err != nil {
 		return o, err
 	}
 	return o, f.check()

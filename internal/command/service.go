@@ -42,6 +42,7 @@ type options struct {
 	listen        string   // host:port; empty for no HTTP
 	hosts         []string // names by which HTTP is reached, beside that
 	maxLogs       int      // in an answer of eth_getLogs; 0: no limit
+	answers       int64    // bytes of all answers under way; 0 for as many as usual
 	proxy         bool     // pass calls that need the state to the node
 	onReset       string   // rotate or stop; empty for what suits the nodes
 	onRevert      string   // as indexer.Options has it

@@ -1,25 +1,35 @@
 package node
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
 	"math"
 	"sync/atomic"
+	"time"
 
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 )
 
-// What an answer may have at most, in bytes. A batch that has more is asked for
-// in parts.
+// What an answer may have at most, in bytes, and all together while they are read.
+// A batch that has more is asked for in parts.
 const (
-	largestAnswer = 256 << 20
+	allAnswers    = 256 << 20
+	largestAnswer = 128 << 20
 	largestBatch  = 32 << 20
 )
 
-// A bound is how many bytes an answer may have, and the error of one that has
-// more.
+// roomTime is how long an answer waits for others that are read.
+const roomTime = 2 * time.Second
+
+// A bound is how many bytes an answer may have, the error of one that has more, and
+// what it holds of what all may have.
 type bound struct {
 	bytes    int64
 	exceeded error
+	hold     *bytebudget.Hold // of what is read
 }
 
 // boundOf gives the bound of the answer to a request.
@@ -29,10 +39,65 @@ func boundOf(calls []*call) bound {
 		b.bytes = largestBatch
 	}
 	if left := calls[0].within.most(); left < b.bytes {
-		return bound{left, errorf(chain.TooLarge, "%w", errAllowance)}
+		return bound{bytes: left, exceeded: errorf(chain.TooLarge, "%w", errAllowance)}
 	}
 	b.exceeded = errorf(chain.TooLarge, "answer of more than %d MB", b.bytes>>20)
 	return b
+}
+
+// read reads an answer whole. What it has is held before it is read; who finds no
+// room for it asks for less, or later.
+func (b bound) read(ctx context.Context, from io.Reader) ([]byte, error) {
+	var pieces [][]byte
+	for size := int64(0); ; {
+		piece := make([]byte, min(max(4<<10, size), 1<<20, b.bytes+1-size))
+		if err := roomFor(ctx, b.hold, size+int64(len(piece))); err != nil {
+			return nil, err
+		}
+		n, err := fill(piece, from)
+		pieces, size = append(pieces, piece[:n]), size+int64(n)
+		switch {
+		case size > b.bytes:
+			return nil, b.exceeded
+		case err == io.EOF:
+			return joined(pieces), nil
+		case err != nil:
+			return joined(pieces), err
+		}
+	}
+}
+
+// fill reads until the piece is full or there is an error.
+func fill(piece []byte, from io.Reader) (n int, err error) {
+	for n < len(piece) && err == nil {
+		var more int
+		more, err = from.Read(piece[n:])
+		n += more
+	}
+	return n, err
+}
+
+// joined is the pieces in one, which is no copy if there is one.
+func joined(pieces [][]byte) []byte {
+	if len(pieces) == 1 {
+		return pieces[0]
+	}
+	return bytes.Join(pieces, nil)
+}
+
+// roomFor waits until an answer may have so many bytes. To wait for long would be
+// to hold what else the endpoint is asked.
+func roomFor(ctx context.Context, hold *bytebudget.Hold, size int64) error {
+	if size = max(size, bytebudget.Small); size <= hold.Bytes() || hold.TryResize(size) {
+		return nil
+	}
+	within, cancel := context.WithTimeout(ctx, roomTime)
+	defer cancel()
+	err := hold.Resize(within, size)
+	if err != nil && ctx.Err() == nil {
+		return errorf(chain.TooLarge, "answers of nodes have %d MB already", allAnswers>>20)
+	}
+	return err
 }
 
 // errAllowance says that blocks take more than the caller of Blocks wants to

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/time/rate"
 
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 )
 
@@ -25,7 +26,8 @@ type endpoint struct {
 	limit    *limiter
 	respite  respite
 	silence  silence
-	budget   *budget // all endpoints have the same; nil: none
+	budget   *budget            // all endpoints have the same; nil: none
+	answers  *bytebudget.Budget // what answers that are read have; all endpoints have the same
 	metrics  *metrics
 	logger   *slog.Logger
 

@@ -74,8 +74,11 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call, m *meter
 	if e.sockets != nil {
 		send = e.sendSocket
 	}
+	most := boundOf(calls)
+	most.hold = e.answers.Account().Hold()
+	defer most.hold.Release()
 	begin := time.Now()
-	answer, err := send(within, body, boundOf(calls), m)
+	answer, err := send(within, body, most, m)
 	if err != nil && ctx.Err() == nil && slept(begin, e.timeout) {
 		return errorf(chain.EndpointDown, "%s: %w", e.label, errSlept)
 	}
@@ -158,19 +161,18 @@ func (e *endpoint) post(ctx context.Context, body []byte, most bound, m *meter) 
 		return nil, err
 	}
 	defer answer.Body.Close()
-	return readAnswer(answer, most, m)
+	return readAnswer(ctx, answer, most, m)
 }
 
 // readAnswer reads a body whole, and sorts statuses that are no answers. With
 // most of those a node may still answer in JSON.
-func readAnswer(r *http.Response, most bound, m *meter) ([]byte, error) {
-	var body []byte
-	var err error
-	if r.ContentLength <= most.bytes {
-		body, err = io.ReadAll(io.TeeReader(io.LimitReader(r.Body, most.bytes+1), m))
-	}
-	if r.ContentLength > most.bytes || int64(len(body)) > most.bytes {
+func readAnswer(ctx context.Context, r *http.Response, most bound, m *meter) ([]byte, error) {
+	if r.ContentLength > most.bytes {
 		return nil, most.exceeded
+	}
+	body, err := most.read(ctx, io.TeeReader(r.Body, m))
+	if _, sorted := errors.AsType[*chain.Error](err); sorted {
+		return nil, err
 	}
 	if r.StatusCode == http.StatusOK {
 		return body, err

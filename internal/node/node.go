@@ -18,6 +18,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
+
+	"gapless/internal/bytebudget"
 )
 
 // Options say where the nodes are and how to ask them.
@@ -95,6 +97,7 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 	client := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse // the header is not for others
 	}}
+	answers := bytebudget.New(allAnswers)
 	var shared *limiter
 	if o.Rate > 0 {
 		shared = newLimiter(rate.Limit(o.Rate))
@@ -103,7 +106,7 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 		e := &endpoint{
 			label: fmt.Sprintf("%s#%d", shownHost(u), i+1), url: u, loopback: isLoopback(u.Hostname()),
 			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: shared,
-			budget: n.budget, metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
+			budget: n.budget, answers: answers, metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
 		}
 		if shared == nil {
 			e.limit = newLimiter(mostCalls(o.Rate, e.loopback))

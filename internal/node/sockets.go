@@ -76,7 +76,7 @@ func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte,
 	err := c.Write(ctx, websocket.MessageText, body)
 	var answer []byte
 	if err == nil {
-		answer, err = readMessageFrom(ctx, c, m)
+		answer, err = readMessageFrom(ctx, c, most, m)
 	}
 	if err == nil {
 		e.sockets.give(c)
@@ -90,12 +90,12 @@ func (e *endpoint) converse(ctx context.Context, c *websocket.Conn, body []byte,
 }
 
 // readMessageFrom reads a message whole.
-func readMessageFrom(ctx context.Context, c *websocket.Conn, m *meter) ([]byte, error) {
+func readMessageFrom(ctx context.Context, c *websocket.Conn, most bound, m *meter) ([]byte, error) {
 	_, r, err := c.Reader(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(io.TeeReader(r, m))
+	return most.read(ctx, io.TeeReader(r, m))
 }
 
 // dial opens a WebSocket.

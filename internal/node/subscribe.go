@@ -15,6 +15,10 @@ import (
 	"gapless/internal/chain"
 )
 
+// largestAnnouncement is how many bytes an announcement may have: anvil sends whole
+// blocks.
+const largestAnnouncement = 64 << 20
+
 // subscribe keeps a subscription to new heads and tells of it, until ctx ends.
 func (n *Node) subscribe(ctx context.Context, events chan<- event) {
 	const often = 4 // compared with polls, if those are rare
@@ -95,7 +99,7 @@ func (e *endpoint) newHeads(ctx context.Context, u *url.URL) (*websocket.Conn, e
 	}
 	ctx, cancel = context.WithTimeout(ctx, e.timeout) // that was a wait of ours
 	defer cancel()
-	c.SetReadLimit(64 << 20) // anvil sends whole blocks
+	c.SetReadLimit(largestAnnouncement)
 	err = c.Write(ctx, websocket.MessageText, []byte(`{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}`))
 	var answer []byte
 	if err == nil {
@@ -140,8 +144,11 @@ func (n *Node) serve(following context.Context, e *endpoint, c *websocket.Conn, 
 }
 
 func (e *endpoint) announcements(ctx context.Context, c *websocket.Conn, events chan<- event) error {
+	most := bound{bytes: largestAnnouncement, exceeded: websocket.ErrMessageTooBig, hold: e.answers.Account().Hold()}
+	defer most.hold.Release()
 	for {
-		_, message, err := c.Read(ctx)
+		message, err := readMessageFrom(ctx, c, most, nil)
+		most.hold.Release()
 		if err != nil {
 			return err
 		}

@@ -90,19 +90,19 @@ func (v *view) header(at rpc.BlockNumberOrHash) (answer, error) {
 }
 
 // GetBlockReceipts gives the receipts of a block's transactions.
-func (m *blockMethods) GetBlockReceipts(ctx context.Context, at rpc.BlockNumberOrHash) (result answer, err error) {
-	err = m.file.look(ctx, func(v *view) error {
-		if empty, err := v.pendingIsEmpty(at); err != nil || !empty {
-			result, err = v.receipts(at)
-			return err
+func (m *blockMethods) GetBlockReceipts(ctx context.Context, at rpc.BlockNumberOrHash) (answer, error) {
+	return m.file.large(ctx, func(v *view) (answer, error) {
+		if empty, err := v.pendingIsEmpty(at); err != nil {
+			return nil, err
+		} else if !empty {
+			return v.receipts(at)
 		}
 		manner, err := v.manner()
-		if err == nil {
-			result = manner.pendingReceipts
+		if err != nil {
+			return nil, err
 		}
-		return err
+		return manner.pendingReceipts, nil
 	})
-	return result, err
 }
 
 func (v *view) receipts(at rpc.BlockNumberOrHash) (answer, error) {

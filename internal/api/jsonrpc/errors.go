@@ -16,7 +16,8 @@ const (
 	codeServer      = -32000 // also: a block is missing
 	codeTimedOut    = -32002
 	codeUnsupported = -32004 // needs what an index does not hold
-	codeLimit       = -32005 // more results than one answer may have
+	codeTooLarge    = -32003 // a batch, as with geth
+	codeLimit       = -32005 // more results than one answer may have, or than are made at once
 	codeNoMethod    = -32601
 	codeParams      = -32602
 	codePruned      = 4444 // below the start block

@@ -17,6 +17,7 @@ import (
 type file struct {
 	reader *store.Reader
 	head   func() uint64 // nil: all of it
+	blocks places        // of blocks that are read at once; others wait
 }
 
 // A view is the file at one moment.
@@ -156,15 +157,30 @@ func (v *view) loadHeader(at rpc.BlockNumberOrHash) (*chain.Block, error) {
 // An answer is a result as JSON; nil is null.
 type answer = json.RawMessage
 
-// block answers with what encode makes of a part of a block, or with null.
-func (f *file) block(ctx context.Context, at rpc.BlockNumberOrHash, part store.Part, encode func(*chain.Block) (answer, error)) (result answer, err error) {
-	err = f.look(ctx, func(v *view) error {
-		b, err := v.load(at, part)
-		if err != nil || b == nil {
-			return err
-		}
-		result, err = encode(b)
+// large answers with what fn makes of a view, or errNoRoom if there is no room for
+// that. Few such answers are made at once: others wait, without a view.
+func (f *file) large(ctx context.Context, fn func(*view) (answer, error)) (result answer, err error) {
+	if err := f.blocks.enter(ctx); err != nil {
+		return nil, timely(err)
+	}
+	defer f.blocks.leave()
+	err = f.look(ctx, func(v *view) (err error) {
+		result, err = fn(v)
 		return err
 	})
-	return result, err
+	if err != nil {
+		return nil, err
+	}
+	return admit(ctx, result)
+}
+
+// block answers with what encode makes of a part of a block, or with null.
+func (f *file) block(ctx context.Context, at rpc.BlockNumberOrHash, part store.Part, encode func(*chain.Block) (answer, error)) (answer, error) {
+	return f.large(ctx, func(v *view) (answer, error) {
+		b, err := v.load(at, part)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		return encode(b)
+	})
 }

@@ -1,7 +1,6 @@
 package jsonrpc
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"sync"
@@ -125,22 +124,26 @@ func (m *filterMethods) GetFilterChanges(ctx context.Context, id rpc.ID) (answer
 	if err := m.feed.poll(ctx); err != nil {
 		return nil, err
 	}
+	if err := reserve(ctx, int64(f.out.size())); err != nil { // what is taken can't be taken again
+		return nil, timely(err)
+	}
 	items, ok := f.out.take()
 	if !ok {
 		m.UninstallFilter(id)
 		return nil, errNoFilter // whatever the client's manner: something was missed
 	}
-	out := []byte{'['}
-	out = append(out, bytes.Join(raw(items), []byte{','})...)
-	return append(out, ']'), nil
-}
-
-func raw(items []answer) [][]byte {
-	out := make([][]byte, len(items))
-	for i := range items {
-		out[i] = items[i]
+	out := answer{'['}
+	for i, one := range items {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		encoded, err := f.encode(ctx, one)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, encoded...)
 	}
-	return out
+	return append(out, ']'), nil
 }
 
 // GetFilterLogs gives all stored logs that a log filter selects.

@@ -14,12 +14,12 @@ import (
 // the kinds is silent.
 type interest struct {
 	out    *outbox
-	head   func(*chain.Header) answer // encodes a block that comes on top
+	head   func(*chain.Header) answer // encodes a block that comes on top; nil: not wanted
 	filled bool                       // head also encodes blocks of filled gaps
 	logs   *Criteria
-	// expand, if set, makes of what was put what the client is sent, nil for
-	// nothing, when it is sent: reading takes time, which hearing has not.
-	expand func(ctx context.Context, item answer) (answer, error)
+	// expand, if set, makes of a head what the client is sent, nil for nothing,
+	// instead: reading takes time, which hearing has not.
+	expand func(ctx context.Context, h *chain.Header) (answer, error)
 }
 
 // silent is an interest in transactions that wait for a block, of which an index
@@ -27,7 +27,7 @@ type interest struct {
 func silent() *interest { return &interest{out: newOutbox()} }
 
 func (i *interest) hear(n *news) {
-	if i.head != nil {
+	if i.head != nil || i.expand != nil {
 		i.putHeads(n)
 	}
 	if i.logs == nil {
@@ -44,22 +44,35 @@ func (i *interest) hear(n *news) {
 func (i *interest) putHeads(n *news) {
 	if i.filled {
 		for _, h := range n.filled {
-			i.out.put(i.head(h))
+			i.out.put(item{head: h})
 		}
 	}
 	for _, h := range n.heads {
-		i.out.put(i.head(h))
+		i.out.put(item{head: h})
 	}
 }
 
 func (i *interest) put(logs []*store.FoundLog, removed bool) {
+	var items []item
 	for _, l := range logs {
 		if i.logs.matches(l.At.Block.Number, &l.Log) {
-			at := l.At
-			at.Removed = removed
-			i.out.put(l.AppendLog(nil, &at))
+			items = append(items, item{log: l, removed: removed})
 		}
 	}
+	i.out.put(items...)
+}
+
+// encode makes of an item what the client is sent; nil for nothing.
+func (i *interest) encode(ctx context.Context, one item) (answer, error) {
+	switch {
+	case one.log != nil:
+		at := one.log.At
+		at.Removed = one.removed
+		return one.log.AppendLog(nil, &at), nil
+	case i.expand != nil:
+		return i.expand(ctx, one.head)
+	}
+	return i.head(one.head), nil
 }
 
 // newLogs makes an interest in logs.

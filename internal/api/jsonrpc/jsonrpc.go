@@ -10,16 +10,23 @@ package jsonrpc
 import (
 	"bufio"
 	"context"
+	"errors"
+	"io"
+	"mime"
 	"net"
 	"net/http"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api/problem"
+	"gapless/internal/bytebudget"
 	"gapless/internal/store"
 )
 
@@ -32,6 +39,9 @@ const (
 	mostSockets = 4096
 	lastWrite   = time.Second // for a client to take what is being written, at the end
 )
+
+// DefaultBudget is how many bytes all answers under way may hold.
+const DefaultBudget = 256 << 20
 
 // Options say what is answered from.
 type Options struct {
@@ -52,6 +62,9 @@ type Options struct {
 	Node Node
 	// MaxLogs is how many logs an answer may have; 0 for no limit.
 	MaxLogs int
+	// Budget, if set, is what all answers under way may hold; else there is one of
+	// DefaultBudget bytes.
+	Budget *bytebudget.Budget
 	// Metrics, if set, is where the handler registers what it counts.
 	Metrics prometheus.Registerer
 }
@@ -59,7 +72,7 @@ type Options struct {
 // A Handler serves JSON-RPC at one path: POST, and GET to open a WebSocket.
 type Handler struct {
 	server  *rpc.Server
-	sockets http.Handler
+	budget  *bytebudget.Budget
 	filters *filterMethods
 	feed    *feed
 	heads   *subscriptionMethods
@@ -69,25 +82,29 @@ type Handler struct {
 	end     context.CancelFunc // ends what runs beside the calls, and answers in parts
 	running sync.WaitGroup
 
-	mu     sync.Mutex // guards what follows
-	open   map[string]net.Conn
+	mu     sync.Mutex         // guards what follows
+	open   map[string]*socket // by address
 	closed bool
 }
 
 // New makes a handler. It must be closed.
 func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
-	f := &file{reader: o.Reader, head: o.Head}
-	h := &Handler{server: rpc.NewServer(), feed: newFeed(f, o.Changed), ending: ctx, end: end, open: make(map[string]net.Conn)}
+	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, max(2, runtime.GOMAXPROCS(0)))}
+	h := &Handler{
+		server: rpc.NewServer(), budget: o.Budget, feed: newFeed(f, o.Changed),
+		ending: ctx, end: end, open: make(map[string]*socket),
+	}
+	if h.budget == nil {
+		h.budget = bytebudget.New(DefaultBudget)
+	}
 	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
-	h.heads = &subscriptionMethods{feed: h.feed, hang: h.hang, ctx: ctx}
+	h.heads = &subscriptionMethods{feed: h.feed, drop: h.drop, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
 	h.server.SetHTTPBodyLimit(mostBody)
-	h.server.SetWebsocketReadLimit(mostBody)
 	h.register(o, f, logs)
 	h.seconds = newMetrics(o.Metrics, h)
-	h.sockets = h.server.WebsocketHandler([]string{"*"}) // who may is for the server around us
 	if o.Changed != nil {
 		h.running.Go(func() { h.feed.run(ctx) })
 	}
@@ -135,6 +152,7 @@ func IsSocket(r *http.Request) bool {
 // ServeHTTP answers a POST, or opens a WebSocket.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !IsSocket(r) {
+		defer h.observe(time.Now())
 		h.answer(w, r)
 		return
 	}
@@ -143,30 +161,56 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.running.Done()
-	var remote string
-	defer func() { h.forget(remote) }()
-	h.sockets.ServeHTTP(&hijacker{w, func(c net.Conn) {
-		remote = c.RemoteAddr().String()
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		h.open[remote] = c
-	}}, r)
+	c, err := websocket.Accept(&hijacker{w}, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // who may is for the server around us
+	if err != nil {
+		return // it has been said
+	}
+	s, ctx := h.newSocket(r, c)
+	defer s.cancel()
+	if h.opened(s) {
+		s.serve(ctx)
+		h.forget(s)
+	}
 }
 
 // answer answers a POST.
 func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
-	defer h.observe(time.Now())
-	if s := newStream(w, r); s != nil {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		defer context.AfterFunc(h.ending, cancel)()
-		s.serve(r.WithContext(ctx), h.server)
+	if r.ContentLength > mostBody || !isJSON(r) {
+		h.server.ServeHTTP(w, r) // refuses it
 		return
 	}
+	to := patient{w, http.NewResponseController(w).SetWriteDeadline}
+	q := &request{
+		handler: h, hold: h.budget.Account().Hold(), asked: r.Header, header: w.Header(), status: w.WriteHeader,
+		whole: to, parts: func() io.WriteCloser { return &buffered{bufio.NewWriterSize(to, sentAtOnce)} },
+	}
+	defer q.hold.Release()
 	ctx, cancel := context.WithTimeout(r.Context(), callTime)
 	defer cancel()
-	h.server.ServeHTTP(w, r.WithContext(ctx))
+	body, err := q.read(ctx, r.Body)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		w.Header().Set("Retry-After", "1")
+		problem.Write(w, http.StatusServiceUnavailable, "too many answers are under way already")
+	case err != nil:
+		problem.Write(w, http.StatusBadRequest, "the request can't be read: %s", err)
+	case q.answer(r.Context(), body) != nil:
+		panic(http.ErrAbortHandler) // cuts the connection
+	}
 }
+
+// isJSON reports whether a request is said to be JSON, as the rpc package wants
+// it.
+func isJSON(r *http.Request) bool {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && slices.Contains([]string{"application/json", "application/json-rpc", "application/jsonrequest"}, kind)
+}
+
+// A buffered writer passes on what is left when it is closed.
+type buffered struct{ *bufio.Writer }
+
+// Close passes on the rest.
+func (b *buffered) Close() error { return b.Flush() }
 
 // enter reports whether there may be one more WebSocket, which is then waited
 // for at the end.
@@ -180,34 +224,45 @@ func (h *Handler) enter() bool {
 	return true
 }
 
-// A hijacker tells of the connection that is taken over.
-type hijacker struct {
-	http.ResponseWriter
-	taken func(net.Conn)
-}
+// A hijacker gives a connection that is written to with patience.
+type hijacker struct{ http.ResponseWriter }
 
 // Hijack is for the WebSocket library.
 func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, buffer, err := http.NewResponseController(h.ResponseWriter).Hijack()
-	if err == nil {
-		h.taken(c)
+	if err != nil {
+		return nil, nil, err
 	}
-	return c, buffer, err
+	p := newPatientConn(c)
+	return p, bufio.NewReadWriter(buffer.Reader, bufio.NewWriter(p)), nil
+}
+
+// opened notes a connection, unless the handler is closed.
+func (h *Handler) opened(s *socket) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		_ = s.conn.CloseNow() // nothing was said on it
+		return false
+	}
+	h.open[s.remote] = s
+	return true
 }
 
 // forget drops a connection that has ended.
-func (h *Handler) forget(remote string) {
+func (h *Handler) forget(s *socket) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	delete(h.open, remote)
+	delete(h.open, s.remote)
 }
 
-// hang closes the connection of a client that has missed something.
-func (h *Handler) hang(remote string) {
+// drop closes the connection of a client that has missed something.
+func (h *Handler) drop(remote string) {
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	if c := h.open[remote]; c != nil {
-		_ = c.Close() // it reads an error, as if we had ended
+	s := h.open[remote]
+	h.mu.Unlock()
+	if s != nil {
+		s.drop()
 	}
 }
 
@@ -216,11 +271,13 @@ func (h *Handler) hang(remote string) {
 func (h *Handler) Close() {
 	h.mu.Lock()
 	h.closed = true
-	for _, c := range h.open {
-		_ = c.SetWriteDeadline(time.Now().Add(lastWrite)) // to a client that does not read
+	var ending sync.WaitGroup
+	for _, s := range h.open {
+		ending.Go(s.end)
 	}
 	h.mu.Unlock()
 	h.end()
+	ending.Wait()
 	h.server.Stop()
 	h.filters.close()
 	h.heads.running.Wait()

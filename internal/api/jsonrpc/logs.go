@@ -36,7 +36,7 @@ func (m *logMethods) GetLogs(ctx context.Context, c Criteria) (answer, error) {
 	defer patience.Stop()
 	var s *search
 	err := again(func() error {
-		s = &search{methods: m, parts: parts, criteria: &c, patience: patience, out: []byte{'['}}
+		s = &search{methods: m, parts: parts, criteria: &c, patience: patience, out: []byte{'['}, room: partBytes}
 		return parts.late(s.run(ctx))
 	})
 	if err != nil {

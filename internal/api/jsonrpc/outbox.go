@@ -1,15 +1,38 @@
 package jsonrpc
 
-import "sync"
+import (
+	"sync"
 
-// mostPending is how many bytes of news may wait for a client.
+	"gapless/internal/chain"
+	"gapless/internal/store"
+)
+
+// mostPending is how many bytes of news may wait for a client, as JSON. Those who
+// wait for the same share them.
 const mostPending = 16 << 20
+
+// An item is one of the news that wait for a client: a log or a header, which
+// others have as well. It is encoded when it is sent.
+type item struct {
+	log     *store.FoundLog
+	removed bool
+	head    *chain.Header
+}
+
+// size is about how long the item is as JSON.
+func (i item) size() int {
+	const rest, topic = 600, 70
+	if i.log == nil {
+		return rest
+	}
+	return rest + topic*len(i.log.Topics) + 2*len(i.log.Data)
+}
 
 // An outbox holds what a client has not taken yet, up to a limit. Past that it
 // is full and stays so: its client has missed something.
 type outbox struct {
 	mu    sync.Mutex // guards what follows
-	items []answer
+	items []item
 	bytes int
 	full  bool
 	wake  chan struct{} // buffered, 1: there is something
@@ -18,14 +41,14 @@ type outbox struct {
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
 
 // put adds items, or makes the outbox full.
-func (o *outbox) put(items ...answer) {
+func (o *outbox) put(items ...item) {
 	if len(items) == 0 {
 		return
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, item := range items {
-		o.bytes += len(item)
+		o.bytes += item.size()
 	}
 	if o.bytes > mostPending {
 		o.fill()
@@ -51,8 +74,15 @@ func (o *outbox) miss() {
 
 func (o *outbox) fill() { o.full, o.items = true, nil }
 
+// size is about how long what there is is as JSON.
+func (o *outbox) size() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.bytes
+}
+
 // take takes what there is. ok is false if the outbox is full.
-func (o *outbox) take() (items []answer, ok bool) {
+func (o *outbox) take() (items []item, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	items = o.items

@@ -1,15 +1,17 @@
 package jsonrpc
 
 import (
-	"bytes"
 	"testing"
+
+	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 // An outbox that was too full once says so for ever: its client has missed
 // something.
 func TestOutbox(t *testing.T) {
 	o := newOutbox()
-	large := answer(bytes.Repeat([]byte("x"), mostPending/4))
+	large := item{log: &store.FoundLog{Log: chain.Log{Data: make([]byte, mostPending/8-300)}}}
 	o.put()
 	o.put(large, large)
 	if items, ok := o.take(); !ok || len(items) != 2 {
@@ -20,11 +22,11 @@ func TestOutbox(t *testing.T) {
 		t.Errorf("just full: %d items, %t", len(items), ok)
 	}
 	o.put(large, large, large, large)
-	o.put(answer("1"))
+	o.put(item{head: new(chain.Header)})
 	if _, ok := o.take(); ok {
 		t.Error("not full")
 	}
-	o.put(answer("2"))
+	o.put(item{head: new(chain.Header)})
 	if _, ok := o.take(); ok {
 		t.Error("not full any more")
 	}

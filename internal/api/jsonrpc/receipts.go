@@ -2,7 +2,6 @@ package jsonrpc
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -34,14 +33,7 @@ func (m *subscriptionMethods) TransactionReceipts(ctx context.Context, of *Recei
 	}
 	return m.subscribe(ctx, &interest{
 		out: newOutbox(), filled: true,
-		head: func(h *chain.Header) answer { return bytesAnswer(h.Hash[:]) },
-		expand: func(ctx context.Context, item answer) (answer, error) {
-			var hash common.Hash
-			if err := json.Unmarshal(item, &hash); err != nil {
-				return nil, err
-			}
-			return m.receipts(ctx, hash, wanted)
-		},
+		expand: func(ctx context.Context, h *chain.Header) (answer, error) { return m.receipts(ctx, h.Hash, wanted) },
 	})
 }
 

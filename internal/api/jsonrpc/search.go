@@ -18,7 +18,7 @@ const (
 	chunkTooLong  = 250 * time.Millisecond
 	chunkTooShort = 50 * time.Millisecond
 	chunkEnds     = 500 * time.Millisecond // wherever it is then
-	partBytes     = 1 << 20                // of an answer that is sent in parts
+	partBytes     = 64 << 10               // of an answer that is sent in parts
 )
 
 // A search goes through a range in chunks, each with a view of its own, so that
@@ -36,6 +36,7 @@ type search struct {
 
 	count int
 	out   []byte // of the answer, what was not sent
+	room  int    // for out; what is more is for when there is a new view
 }
 
 // errPause ends a chunk before its last block.
@@ -55,7 +56,7 @@ func (s *search) run(ctx context.Context) error {
 		case took > chunkTooLong:
 			size = max(size/4, 1)
 		}
-		if err := s.send(); err != nil {
+		if err := s.makeRoom(ctx); err != nil {
 			return err
 		}
 	}
@@ -135,17 +136,22 @@ func (s *search) add(l *store.FoundLog) error {
 		s.out = append(s.out, ',')
 	}
 	s.out = l.AppendLog(s.out, &l.At)
-	if s.parts != nil && len(s.out) >= partBytes || time.Since(s.began) > chunkEnds {
+	if len(s.out) >= s.room || time.Since(s.began) > chunkEnds {
 		s.query.First, s.query.FirstLog = l.At.Block.Number, uint64(l.At.Log)+1
 		return errPause
 	}
 	return nil
 }
 
-// send sends what is found so far, if it is enough for a part.
-func (s *search) send() error {
-	if s.parts == nil || len(s.out) < partBytes {
+// makeRoom sends what is found so far, if that is enough for a part, or waits
+// until a larger answer may be made. No view is open meanwhile.
+func (s *search) makeRoom(ctx context.Context) error {
+	if len(s.out) < s.room {
 		return nil
+	}
+	if s.parts == nil {
+		s.room *= 2
+		return reserve(ctx, int64(s.room))
 	}
 	s.patience.Stop()
 	err := s.parts.send(s.out)

@@ -21,27 +21,38 @@ import (
 
 // largeFixture has blocks 1100 to 1110, of which the first two with transactions
 // have logs of 15 MB as JSON each.
-func largeFixture(t *testing.T) *fixture {
+func largeFixture(t *testing.T, more ...func(*jsonrpc.Options)) *fixture {
 	t.Helper()
-	f := newFixture(t, recording(), 1100)
+	f := newFixture(t, recording(), 1100, more...)
+	f.commitLarge(2)
+	f.commit(1110)
+	return f
+}
+
+// commitLarge commits blocks until some of them have transactions, and logs of 15
+// MB as JSON each. It gives how many logs those are.
+func (f *fixture) commitLarge(blocks int) (logs int) {
+	f.t.Helper()
 	log := map[string]any{"address": "0x70000000000000000000000000000000000000ff", "topics": []any{}, "data": "0x" + strings.Repeat("ab", 100_000)}
-	large := 0
-	for number := uint64(1100); large < 2; number++ {
+	number, err := f.store.Next(f.t.Context())
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for large := 0; large < blocks; number++ {
 		raw := *f.chain.Block(number)
 		var receipts []map[string]any
 		if err := json.Unmarshal(raw.Receipts, &receipts); err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		if len(receipts) > 0 {
-			receipts[0]["logs"], large = slices.Repeat([]any{log}, 75), large+1
+			receipts[0]["logs"], large, logs = slices.Repeat([]any{log}, 75), large+1, logs+75
 		}
-		raw.Receipts = marshal(t, receipts)
-		if err := f.store.Commit(t.Context(), []store.Entry{{Block: decode(t, &raw)}}); err != nil {
-			t.Fatal(err)
+		raw.Receipts = marshal(f.t, receipts)
+		if err := f.store.Commit(f.t.Context(), []store.Entry{{Block: decode(f.t, &raw)}}); err != nil {
+			f.t.Fatal(err)
 		}
 	}
-	f.commit(1110)
-	return f
+	return logs
 }
 
 const allLogs = `{"jsonrpc":"2.0","id":"a\n","method":"eth_getLogs","params":[{"fromBlock":"earliest","toBlock":"latest"}]}`

@@ -3,7 +3,9 @@ package jsonrpc
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/ethereum/go-ethereum/rpc"
 
@@ -13,8 +15,9 @@ import (
 // subscriptionMethods are what eth_subscribe knows.
 type subscriptionMethods struct {
 	feed *feed
-	hang func(remote string) // closes a client's connection
+	drop func(remote string) // closes a client's connection, to be opened again later
 
+	turns   places          // of those who send much; others do not wait for them
 	ctx     context.Context // ends all subscriptions; of the handler, not of a call
 	running sync.WaitGroup
 }
@@ -63,7 +66,7 @@ func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.
 	m.running.Go(func() {
 		defer m.feed.remove(i)
 		if !m.send(notifier, subscription, i) {
-			m.hang(remote)
+			m.drop(remote)
 		}
 	})
 	return subscription, nil
@@ -84,21 +87,45 @@ func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, 
 		if !ok {
 			return false
 		}
-		for _, item := range items {
-			if !m.notify(notifier, s.ID, i, item) {
+		for some := range slices.Chunk(items, itemsInTurn) {
+			if !m.sendSome(notifier, s.ID, i, some) {
 				return false
 			}
 		}
 	}
 }
 
-// notify sends one item, or what the interest expands it to.
-func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, item answer) bool {
-	if i.expand != nil {
-		var err error
-		if item, err = i.expand(m.ctx, item); err != nil {
-			return m.ctx.Err() != nil
+// How much one who sends much sends in a turn: so many items, and whatever time
+// that takes, others have a turn after so much, as the client may not read.
+const (
+	itemsInTurn = 64
+	turnTime    = 5 * time.Millisecond
+)
+
+// sendSome sends some items, when it is the subscription's turn. Few have one at a
+// time, so that many who send much leave the processor to others.
+func (m *subscriptionMethods) sendSome(notifier *rpc.Notifier, id rpc.ID, i *interest, items []item) bool {
+	if i.logs != nil || i.expand != nil {
+		if m.turns.enter(m.ctx) != nil {
+			return true
+		}
+		leave := sync.OnceFunc(m.turns.leave)
+		defer leave()
+		defer time.AfterFunc(turnTime, leave).Stop()
+	}
+	for _, one := range items {
+		if !m.notify(notifier, id, i, one) {
+			return false
 		}
 	}
-	return item == nil || notifier.Notify(id, item) == nil
+	return true
+}
+
+// notify sends one item.
+func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, one item) bool {
+	result, err := i.encode(m.ctx, one)
+	if err != nil {
+		return m.ctx.Err() != nil
+	}
+	return result == nil || notifier.Notify(id, result) == nil
 }

@@ -1,0 +1,38 @@
+package command
+
+import (
+	"cmp"
+	"os"
+	"runtime/debug"
+
+	"gapless/internal/api/jsonrpc"
+	"gapless/internal/bytebudget"
+)
+
+const (
+	defaultAnswers = "256MB"
+	// leastAnswers is enough for an eighth of it to be an answer of usual size.
+	leastAnswers = 16_000_000
+	// besides is what the program takes beside answers, until it collects garbage
+	// more often.
+	besides = 256 << 20
+)
+
+// parseAnswers reads --answer-memory.
+func parseAnswers(text string) (int64, error) {
+	bytes, err := parseSize("--answer-memory", text)
+	if err == nil && bytes < leastAnswers {
+		err = usagef("--answer-memory is %q: use at least 16MB", text)
+	}
+	return bytes, err
+}
+
+// newAnswers makes the budget of all answers, of 0 bytes a usual one. The garbage that they leave is
+// collected before it takes as much again, unless the user has said when.
+func newAnswers(bytes int64) *bytebudget.Budget {
+	bytes = cmp.Or(bytes, jsonrpc.DefaultBudget)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes + besides)
+	}
+	return bytebudget.New(bytes)
+}
