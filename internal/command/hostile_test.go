@@ -93,7 +93,7 @@ func hostileFiles() (files []hostileFile) {
 			add("bytes/"+column+"/"+what, fmt.Sprintf(`UPDATE %s SET %s = %s`, table, name, value))
 		}
 	}
-	add("chains", `INSERT INTO chain SELECT 2, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at, finalized_number, finalized_hash, safe_number, safe_hash FROM chain`)
+	add("chains", `INSERT INTO chain SELECT 2, epoch, chain_id, genesis_hash, fork_block, fork_hash, start_block, client, created_at, finalized_number, finalized_hash, safe_number, safe_hash, wrong_allowed_at FROM chain`)
 	add("nothing", `DELETE FROM chain`)
 	for _, pragma := range []string{"application_id = 1", "user_version = 0", "user_version = -1", "user_version = 1", "user_version = 99"} {
 		add("pragma/"+pragma, "PRAGMA "+pragma)

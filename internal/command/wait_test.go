@@ -2,9 +2,11 @@ package command
 
 import (
 	"database/sql"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -54,27 +56,49 @@ func TestCompleteWaitsForTheIndexes(t *testing.T) {
 	})
 }
 
-// An index that can't be made, here because a table of somebody's own has its
-// name, ends the run, and all is not there.
+// An index that can't be made, here because a page of its table is damaged, ends
+// the run, and all is not there.
 func TestIndexCantBeMade(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(nodetest.New(recording()))
 	t.Cleanup(server.Close)
-	db := writeFile(t, 10)
-	file, err := sql.Open("sqlite", db)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := file.Exec(`DROP INDEX logs_by_topic; CREATE TABLE logs_by_topic (a)`); err != nil {
-		t.Fatal(err)
-	}
-	if err := file.Close(); err != nil {
-		t.Fatal(err)
-	}
+	db := writeFile(t, 60)
+	damageLogs(t, db)
 	for range 20 { // whoever of the two that end comes first
-		code, _, stderr := gapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "10")
+		code, _, stderr := gapless(t, "run", "--db", db, "--rpc", server.URL, "--listen", "off", "--until", "60")
 		if code != exitFailed || !strings.Contains(stderr, "build index logs_by_topic") {
 			t.Fatalf("exit %d: %s", code, stderr)
 		}
+	}
+}
+
+// damageLogs takes an index of the logs away, and damages the page of the first
+// logs (https://sqlite.org/fileformat.html: the root has a list of pages below).
+func damageLogs(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var root, size int64
+	err = db.QueryRow(`SELECT rootpage, page_size FROM sqlite_schema, pragma_page_size WHERE name = 'logs'`).Scan(&root, &size)
+	if err == nil {
+		_, err = db.Exec(`DROP INDEX logs_by_topic`)
+	}
+	if err := errors.Join(err, db.Close()); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := content[(root-1)*size:]
+	if page[0] != 5 {
+		t.Fatalf("the root of the logs is of kind %d: there is no page below", page[0])
+	}
+	first := int64(binary.BigEndian.Uint32(page[binary.BigEndian.Uint16(page[12:]):]))
+	content[(first-1)*size] = 0xff
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
