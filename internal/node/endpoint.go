@@ -49,7 +49,8 @@ type endpoint struct {
 	behind        bool      // other endpoints, by looks
 	headAt        time.Time // when state.Head was told
 	given         uint64    // lowest block it gave
-	prunedOne     *uint64   // a block that it said is pruned
+	prunedOne     *uint64   // a block that it said is pruned, of late
+	prunedOneAt   time.Time // when it did
 	nulls         []uint64  // blocks below given that were null, the first few
 	prunedAt      time.Time // when state.Lowest was told
 	disputed      bool      // it has given another block than the leader

@@ -92,10 +92,10 @@ func (e *endpoint) judgeNulls(ctx context.Context, nulls []*chain.Result) {
 }
 
 // learnPruned believes that nothing up to a number is kept, if it was said of
-// another one too and no lower block was given; e.mu is held.
+// another one too, of late, and no lower block was given; e.mu is held.
 func (e *endpoint) learnPruned(number uint64) {
-	if e.prunedOne == nil {
-		e.prunedOne = &number
+	if now := time.Now(); e.prunedOne == nil || !now.Before(e.prunedOneAt.Add(prunedFor)) {
+		e.prunedOne, e.prunedOneAt = &number, now
 	}
 	if one := *e.prunedOne; one != number && max(one, number) < e.given {
 		e.state.Lowest = max(e.state.Lowest, one+1, number+1)

@@ -175,3 +175,24 @@ func TestOnePrunedBlock(t *testing.T) {
 		verified(t, results, err, 21)
 	})
 }
+
+// Odd answers a long time apart make nothing pruned either, however few blocks were
+// given.
+func TestPrunedBlocksLongApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := chainOf(20)
+		n := inMemory(t, fake, near)
+		for _, number := range []uint64{12, 10, 11} {
+			time.Sleep(time.Hour)
+			set(fake, func(n *nodetest.Node) {
+				n.Faults[number] = &nodetest.Fault{Kind: nodetest.RPCError, Code: 4444, Times: 1}
+			})
+			results, err := n.Blocks(t.Context(), numbers(number, number), 0)
+			if err != nil || chain.ClassOf(results[0].Err) != chain.Pruned {
+				t.Fatal(results, err)
+			}
+		}
+		results, err := n.Blocks(t.Context(), numbers(1, 8), 0)
+		verified(t, results, err, 8)
+	})
+}
