@@ -25,6 +25,9 @@ func TestLargeAnswers(t *testing.T) {
 		batch int // calls, that was learnt
 	}{{"blocks apart", 20 << 20, 2}, {"block and receipts apart", 40 << 20, 1}} {
 		t.Run(tt.name, func(t *testing.T) {
+			if testing.Short() && tt.bytes > 20<<20 {
+				t.Skip("takes long with the race detector")
+			}
 			synctest.Test(t, func(t *testing.T) {
 				fake := largeChain(2, tt.bytes)
 				n := inMemory(t, fake, near)
