@@ -9,8 +9,9 @@ import (
 )
 
 // prunedFor is how long it is believed that a height is pruned, before the
-// endpoint is asked again.
-const prunedFor = 10 * time.Minute
+// endpoint is asked again: a request or two a minute cost little, and two odd
+// answers do not keep a block away for long.
+const prunedFor = time.Minute
 
 // has reports whether an endpoint may have a block: it is not known to be pruned
 // there, nor to be above its head. The leader is asked in any case for what is

@@ -129,7 +129,7 @@ func (s *simulation) pauseShortly() time.Duration {
 	if s.rng.IntN(3) == 0 {
 		d /= 30
 	}
-	time.Sleep(d)
+	s.wait(d)
 	return d
 }
 
@@ -163,14 +163,14 @@ func (s *simulation) fallBack() {
 	span := time.Duration(s.rng.Int64N(int64(most)))
 	before := s.program.stores(links)
 	serve(to)
-	time.Sleep(span / 2)
+	s.wait(span / 2)
 	if restart {
 		s.program.crash("rest", 0)
 	}
 	if half {
 		serve(to + (top-to)/2)
 	}
-	time.Sleep(span / 2)
+	s.wait(span / 2)
 	if !s.takesBack() && s.honest() && s.swornTo() == nil {
 		s.program.fail(s.program.keeps(before))
 	}
@@ -262,7 +262,7 @@ func (s *simulation) contradict() {
 	s.swear(s.served.Block(final))
 	s.fork(final-s.rng.Uint64N(2), s.head+1)
 	s.note("finality contradicted", "block %d, for %s", final, span)
-	time.Sleep(span)
+	s.wait(span)
 	back()
 	s.swear(nil)
 	s.note("back", "to the chain with block %d, head %d", final, s.head)

@@ -74,8 +74,7 @@ func simulate(t *testing.T, seed uint64, folder string, total *counts) {
 	s.program.run()
 	for at := uint64(0); time.Since(s.began) < s.length && s.program.failure() == nil; at++ {
 		s.rng = random(seed, at) // what an event draws changes no later one
-		time.Sleep(time.Duration(s.rng.ExpFloat64()*float64(1500*time.Millisecond)) + time.Millisecond)
-		s.due()
+		s.wait(time.Duration(s.rng.ExpFloat64()*float64(1500*time.Millisecond)) + time.Millisecond)
 		s.event()
 	}
 	err := s.settle()
@@ -120,6 +119,19 @@ func newSimulation(seed uint64, folder string, log *bytes.Buffer) *simulation {
 func lastLines(text string, n int) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// wait lets time pass, and ends what is over meanwhile.
+func (s *simulation) wait(d time.Duration) {
+	for end := time.Now().Add(d); time.Now().Before(end); s.due() {
+		next := end
+		for _, l := range s.later {
+			if l.at.Before(next) {
+				next = l.at
+			}
+		}
+		time.Sleep(time.Until(next))
+	}
 }
 
 // due ends what is over.
