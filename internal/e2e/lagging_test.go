@@ -23,8 +23,8 @@ func (g *gapless) keeps(last uint64, times int) {
 	for i := range 2 {
 		g.says("nothing is deleted", times+i)
 		time.Sleep(1500 * time.Millisecond) // three times what a revert takes to be followed
-		if !g.has(last) {
-			g.t.Errorf("not all is there up to block %d", last)
+		if err := g.has(last); err != nil {
+			g.t.Errorf("not all is there up to block %d: %v", last, err)
 		}
 		if i == 0 {
 			g.crash()

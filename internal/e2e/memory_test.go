@@ -8,7 +8,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
@@ -46,9 +45,7 @@ func TestMemory(t *testing.T) {
 			server := httptest.NewServer(fake)
 			defer server.Close()
 			g := run(t, server.URL)
-			for !g.has(c.Last()) {
-				time.Sleep(100 * time.Millisecond)
-			}
+			g.eventually(func() error { return g.has(c.Last()) })
 			peak, largest := g.peak(), largest(c)
 			most := 120<<20 + 6*largest
 			t.Logf("peak %d MB, largest block %d MB, at most %d MB", peak>>20, largest>>20, most>>20)
@@ -59,18 +56,19 @@ func TestMemory(t *testing.T) {
 	}
 }
 
-// has reports whether all is stored up to a number.
-func (g *gapless) has(last uint64) (all bool) {
-	_ = g.read(func(r *store.Reader) error {
-		next, err := r.Next(g.t.Context())
+// has fails unless all is stored up to a number.
+func (g *gapless) has(last uint64) error {
+	return g.read(func(r *store.Reader) error {
+		next, err := r.Next(g.ctx)
 		if err != nil {
 			return err
 		}
-		missing, err := r.FailedFrom(g.t.Context(), 0, 1)
-		all = err == nil && next > last && len(missing) == 0
+		missing, err := r.FailedFrom(g.ctx, 0, 1)
+		if err == nil && (next <= last || len(missing) > 0) {
+			err = fmt.Errorf("the next block is %d, and missing: %v", next, missing)
+		}
 		return err
-	}) // not there yet
-	return all
+	})
 }
 
 func largest(c *recorded.Chain) (bytes int) {
