@@ -11,10 +11,14 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 )
 
 // A Disk is what a machine keeps of a database and of the files beside it.
 type Disk struct {
+	// Full, while it is set, lets nothing be written.
+	Full atomic.Bool
+
 	path    string
 	syncing func()
 

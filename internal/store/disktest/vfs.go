@@ -104,6 +104,9 @@ func xClose(tls *libc.TLS, at uintptr) int32 {
 
 func xWrite(tls *libc.TLS, at, data uintptr, amount int32, offset int64) int32 {
 	h := handleAt(at)
+	if h.disk.Full.Load() {
+		return sqlite.SQLITE_FULL
+	}
 	code := call[writeFunc](h.usual.FxWrite)(tls, at, data, amount, offset)
 	if code == sqlite.SQLITE_OK {
 		written := append([]byte(nil), unsafe.Slice(pointer[byte](data), amount)...)
