@@ -2,8 +2,10 @@ package store_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -109,4 +111,19 @@ func contentOf(t *testing.T, path string) []byte {
 	content, err := os.ReadFile(path)
 	wants(t, err, nil)
 	return content
+}
+
+// Making indexes anew takes its time with a large file, and ends when it is to.
+func TestReindexIsStopped(t *testing.T) {
+	t.Parallel()
+	s := newStore(t, 0, stored(t, 0, 20))
+	execute(t, s, `CREATE TEMP TABLE rows AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300000) SELECT n FROM n`)
+	execute(t, s, `INSERT INTO logs (id, transaction_index, address, data, shape)
+		SELECT (20 << 24) + 10000 + n, 0, randomblob(20), zeroblob(1), 0 FROM rows`)
+	ctx, stop := context.WithCancel(t.Context())
+	defer time.AfterFunc(20*time.Millisecond, stop).Stop()
+	if err := s.Reindex(ctx); err == nil {
+		t.Error("it went on to the end")
+	}
+	execute(t, s, `DELETE FROM logs WHERE id > (20 << 24) + 10000`)
 }
