@@ -74,14 +74,11 @@ func removeFiles(path string) (err error) {
 
 // recoverInto fills an empty file.
 func recoverInto(ctx context.Context, path, to string) (err error) {
-	damaged, err := openInPlace(ctx, path)
+	damaged, err := openDamaged(ctx, path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, damaged.Close()) }()
-	if _, err := damaged.version(ctx, schema.All()); err != nil {
-		return err
-	}
 	err = settle(ctx, to, func(ctx context.Context, conn *sql.Conn) error {
 		if err := prepareFile(ctx, conn, true); err != nil {
 			return err
@@ -100,6 +97,20 @@ func recoverInto(ctx context.Context, path, to string) (err error) {
 		return err
 	}
 	return errors.Join(s.write(ctx, (*writer).agree), s.Close(), os.Remove(to+".lock"))
+}
+
+func openDamaged(ctx context.Context, path string) (*Reader, error) {
+	r, err := openInPlace(ctx, path)
+	if err == nil {
+		if _, err = r.version(ctx, schema.All()); err == nil {
+			return r, nil
+		}
+		err = errors.Join(err, r.Close())
+	}
+	if errors.Is(explain(err), ErrCorrupt) {
+		return openWithoutSchema(ctx, path)
+	}
+	return nil, err
 }
 
 // agree makes the journal and the head say the same where the newest rows of either

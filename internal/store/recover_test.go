@@ -127,3 +127,36 @@ func TestReindexIsStopped(t *testing.T) {
 	}
 	execute(t, s, `DELETE FROM logs WHERE id > (20 << 24) + 10000`)
 }
+
+// Where the description of a table can't be read, ours stands in for it.
+func TestRecoverWithoutSchema(t *testing.T) {
+	t.Parallel()
+	whole := newPath(t)
+	s, err := store.Open(t.Context(), whole)
+	wants(t, err, nil)
+	prepare(t, s, 0, stored(t, 0, 20))
+	wants(t, s.Close(), nil)
+	content, before := contentOf(t, whole), contents(t, whole)
+	for _, text := range []string{"CREATE TABLE blocks", "CREATE TABLE logs", "CREATE TABLE chain", "tablelogslogs", "tableblocksblocks"} {
+		at := bytes.Index(content, []byte(text))
+		if at < 0 {
+			t.Fatalf("there is no %q", text)
+		}
+		for _, i := range []int{3, 8, len(text) - 1} {
+			path, damaged := newPath(t), bytes.Clone(content)
+			damaged[at+i] ^= 0x80
+			wants(t, os.WriteFile(path, damaged, 0o600), nil)
+			if _, err := store.Recover(t.Context(), path); err != nil {
+				t.Errorf("%s, byte %d: %v", text, i, err)
+				continue
+			}
+			if diff := cmp.Diff(before, contents(t, path)); diff != "" {
+				t.Errorf("%s, byte %d (-want +got):\n%s", text, i, diff)
+			}
+			checkIndex(t, path)
+			if left := beside(t, path); len(left) != 3 {
+				t.Errorf("something is left: %v", left)
+			}
+		}
+	}
+}
