@@ -126,6 +126,18 @@ func (m Migrations) Tables(ctx context.Context) (names []string, err error) {
 	return names, err
 }
 
+// Described gives the SQL of each table that the migrations make, as SQLite keeps it.
+func (m Migrations) Described(ctx context.Context) (map[string]string, error) {
+	all, err := m.objects(ctx)
+	described := make(map[string]string)
+	for _, o := range all {
+		if o.kind == "table" {
+			described[o.name] = o.sql
+		}
+	}
+	return described, err
+}
+
 // made are the objects of all schemas that were asked for, by their SQL.
 var made sync.Map
 

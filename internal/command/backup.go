@@ -191,15 +191,5 @@ func (b *backup) name(partial, path string) error {
 	if err := os.Rename(partial, b.out); err != nil {
 		return err
 	}
-	return syncFolder(filepath.Dir(b.out))
-}
-
-// syncFolder makes a name in a folder durable. Some systems can't, and need not.
-func syncFolder(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	_ = f.Sync()
-	return f.Close()
+	return store.SyncFolder(filepath.Dir(b.out))
 }

@@ -76,3 +76,53 @@ func sameAsAnswered(t *testing.T, db string, bit int) {
 		}
 	}
 }
+
+var damages = flag.Int("damages", 25, "how many files with one flipped bit are repaired")
+
+// A single flipped bit of a file is found by verify, or it is harmless; and what was
+// found is healed by verify --repair, with a node at hand.
+func TestRepairOfFlippedBits(t *testing.T) {
+	t.Parallel()
+	_, url := serve(t, 200)
+	made := newDB(t)
+	mustGapless(t, "run", "--db", made, "--rpc", url, "--listen", "off", "--until", "200")
+	whole, err := os.ReadFile(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	digest := mustGapless(t, "digest", "--db", made)
+	rng, found, healed := rand.New(rand.NewPCG(16, 3)), 0, 0
+	flips := *damages
+	if underRace {
+		flips = min(flips, 5)
+	}
+	for range flips {
+		at := rng.IntN(8 * len(whole))
+		db := newDB(t)
+		flipped := bytes.Clone(whole)
+		flipped[at/8] ^= 1 << (at % 8)
+		if err := os.WriteFile(db, flipped, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, said := gapless(t, "verify", "--db", db)
+		if code == exitDone {
+			if got := mustGapless(t, "digest", "--db", db); got != digest {
+				t.Errorf("bit %d is not found:\n%s", at, got)
+			}
+			continue
+		}
+		found++
+		code, fixing, fixed := gapless(t, "verify", "--repair", "--db", db, "--rpc", url)
+		again, check, left := gapless(t, "verify", "--db", db)
+		if code != exitDone || again != exitDone {
+			t.Errorf("page %d bit %d: found: %s%s\nrepair: exit %d: %s%s\nverify: exit %d: %s%s", at/8/8192+1, at%65536, out, said, code, fixing, fixed, again, check, left)
+			continue
+		}
+		if got := mustGapless(t, "digest", "--db", db); got != digest {
+			t.Errorf("page %d bit %d: healed to another:\n%s", at/8/8192+1, at%65536, got)
+			continue
+		}
+		healed++
+	}
+	t.Logf("%d bits of %d bytes: %d were found, and %d of them healed; the others were harmless", flips, len(whole), found, healed)
+}

@@ -72,6 +72,9 @@ func within(ctx context.Context, limit time.Duration, do func(context.Context) e
 
 // summary says in a line how far it is.
 func (s *service) summary() string {
+	if gone := s.gone(); gone != nil {
+		return gone.Error()
+	}
 	if e := s.engine.Load(); e != nil {
 		missing := e.worker.Missing()
 		return progressLine(e.indexer.Status(), e.start, missing.Count, missing.NextAt, s.held())

@@ -82,6 +82,7 @@ type service struct {
 	waiting atomic.Pointer[string] // why there is no engine yet
 	heldBy  atomic.Pointer[string] // --daily-calls, in words; nil if calls do not wait for those of the day
 	hinted  sync.Once              // of --verify warn
+	only    atomic.Pointer[error]  // why what was taken away is in no other file; nil if nothing was
 }
 
 // An engine is what indexes. There is one once the node has said which chain it

@@ -92,6 +92,9 @@ const (
 // ready says why the index can't be relied on now to be where the chain is. The
 // age of the last block does not matter: a chain may be idle.
 func (s *service) ready() error {
+	if err := s.gone(); err != nil {
+		return err
+	}
 	if err := s.usedUp(); err != nil {
 		return err
 	}

@@ -31,8 +31,9 @@ usage: gapless verify [flags]
   --from N            the first block to look at; with --from or --to, blocks only and not the file
                       around them (the file's first)
   --to N              the last block to look at (the file's last)
-  --repair            rebuild SQLite's indexes if they are damaged and gapless run does not have the
-                      file; make blocks that are wrong missing and fetch them anew: through gapless run
+  --repair            if the file is damaged and gapless run does not have it, rebuild its indexes or
+                      else write what can be read of it to a new file in its place, and keep the
+                      damaged one as FILE.damaged; make blocks that are wrong missing and fetch them anew: through gapless run
                       if it has the file, else from a node; what can't be had stays missing
   --rpc URL           a node for that, as for gapless run (http://127.0.0.1:8545)
   --rpc-header H      'Name: value' to send to it
@@ -59,7 +60,7 @@ func (a *app) verifyCommand() *cobra.Command {
 			return err
 		}
 		if repair && v.from == nil && v.to == nil {
-			if err := a.reindex(ctx, db); err != nil {
+			if err := a.heal(ctx, db); err != nil {
 				return err
 			}
 		}

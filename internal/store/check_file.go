@@ -34,10 +34,7 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 		return err
 	}
 	var told *uint64
-	err := tx.QueryRowContext(ctx, `SELECT MAX(IIF(kind = 'reorg', first_block, last_block + 1)) FROM journal
-		WHERE kind IN ('blocks', 'failed', 'reorg')
-			AND seq >= IFNULL((SELECT MAX(seq) FROM journal WHERE kind = 'reorg'), 0)`).Scan(optInteger{&told})
-	if err != nil {
+	if err := tx.QueryRowContext(ctx, toldQuery).Scan(optInteger{&told}); err != nil {
 		return err
 	}
 	if told != nil && *told != next {
@@ -48,6 +45,11 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	}
 	return strays(ctx, tx, firstID(next), math.MaxInt64, c.fault)
 }
+
+// toldQuery gives the next block number, going by the journal.
+const toldQuery = `SELECT MAX(IIF(kind = 'reorg', first_block, last_block + 1)) FROM journal
+	WHERE kind IN ('blocks', 'failed', 'reorg')
+		AND seq >= IFNULL((SELECT MAX(seq) FROM journal WHERE kind = 'reorg'), 0)`
 
 // pastNumbers looks for numbers past the last that fits the file.
 func (c *checkRun) pastNumbers(ctx context.Context, tx *sql.Tx) error {

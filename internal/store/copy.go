@@ -156,6 +156,16 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
+// SyncFolder makes a name in a folder durable. Some systems can't, and need not.
+func SyncFolder(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	_ = f.Sync()
+	return f.Close()
+}
+
 // besides are the endings of a file and of those that may be beside it.
 var besides = [3]string{"", "-wal", "-journal"}
 

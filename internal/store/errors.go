@@ -89,6 +89,9 @@ func explain(err error) error {
 	if !errors.As(err, &e) {
 		return err
 	}
+	if e.Code() == sqlite3.SQLITE_IOERR_SHORT_READ { // somebody cut it off
+		return fmt.Errorf("%w (%w)", ErrCorrupt, err)
+	}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_NOTADB:
 		return ErrForeign

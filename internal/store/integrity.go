@@ -57,7 +57,8 @@ func (r *Reader) integrity(ctx context.Context, what string, found func(string))
 }
 
 // Reindex makes the indexes of our tables anew from the rows, in one transaction. It
-// fails with [ErrCorrupt] where the rows can't be read; the file is then as it was.
+// fails with [ErrCorrupt] where the rows can't be read, and when ctx ends; the file is
+// then as it was.
 func (s *Store) Reindex(ctx context.Context) error {
 	ours, err := schema.All().Tables(ctx)
 	if err != nil {
@@ -65,7 +66,7 @@ func (s *Store) Reindex(ctx context.Context) error {
 	}
 	return s.write(ctx, func(w *writer) error {
 		for _, table := range ours {
-			if _, err := w.conn.ExecContext(context.Background(), `REINDEX `+table); err != nil { // what was taken is carried out
+			if _, err := w.conn.ExecContext(ctx, `REINDEX `+table); err != nil {
 				return fmt.Errorf("rebuild the indexes of %s: %w", table, err)
 			}
 		}

@@ -15,6 +15,9 @@ import (
 // if it is none that this program may write to. It only reads: the last handle
 // that could write would, on closing, move a -wal into another program's file.
 func inspect(ctx context.Context, path string) (isNew bool, err error) {
+	if err := rollBack(ctx, path); err != nil {
+		return false, err
+	}
 	bytes, err := size(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -32,6 +35,23 @@ func inspect(ctx context.Context, path string) (isNew bool, err error) {
 	}
 	_, err = r.version(ctx, schema.All())
 	return false, errors.Join(err, r.Close())
+}
+
+// rollBack has SQLite take back what a transaction had written into the file itself
+// when the machine died, as whoever opens the file for writing does. Ours do so only
+// until the file is in WAL mode, which a new one and a backup are not.
+func rollBack(ctx context.Context, path string) error {
+	if length(path+"-journal") == 0 || !exists(path) {
+		return nil
+	}
+	db, err := sql.Open("sqlite", dsn(path, "rw"))
+	if err != nil {
+		return err
+	}
+	if err := touch(ctx, db); err != nil {
+		return err
+	}
+	return db.Close()
 }
 
 // size is that of a file, which must not be a folder or something else.

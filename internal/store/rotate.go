@@ -24,6 +24,9 @@ func (s *Store) Rotate(ctx context.Context) (string, error) {
 	}
 	var aside string
 	err = s.hand(ctx, request{done: make(chan error, 1), between: true, fn: func(w *writer) error {
+		if err := w.unmoved(); err != nil {
+			return err
+		}
 		if err := w.lookForLitestream(); err != nil || w.litestream {
 			return errors.Join(err, ErrReplicated)
 		}

@@ -96,7 +96,7 @@ func start(ctx context.Context, path string, lock *lock, db *sql.DB, isNew bool)
 func (s *Store) run() {
 	defer close(s.stopped)
 	s.writer.run(s.requests, s.quit)
-	s.closed = errors.Join(s.Reader.Close(), s.writer.close(), s.lock.release())
+	s.closed = errors.Join(s.Reader.Close(), s.writer.end(), s.lock.release())
 }
 
 // Close waits for the writer to finish what it has taken, closes the file, and

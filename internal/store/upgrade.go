@@ -35,8 +35,8 @@ func needsUpgrade(ctx context.Context, path string, known schema.Migrations) (*U
 	if err != nil {
 		return nil, err
 	}
-	if err := single(path); err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
+	if err := errors.Join(single(path), rollBack(ctx, path)); err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, explain(err))
 	}
 	r, err := openInPlace(ctx, path)
 	from := 0

@@ -32,6 +32,9 @@ func (w *writer) usedWAL() (int64, error) {
 		return 0, err
 	}
 	_, err := w.get(`PRAGMA wal_checkpoint(NOOP)`, nil, []any{&busy, &frames, &moved})
+	if frames <= 0 {
+		return 0, err
+	}
 	const header, frameHeader = 32, 24 // https://sqlite.org/fileformat2.html#walformat
 	return header + frames*(frameHeader+page), err
 }

@@ -62,11 +62,13 @@ type writer struct {
 
 	statements map[string]*sql.Stmt
 	rows       *rows
-	rewinds    atomic.Uint64 // since the file was opened; read by others too
-	rotated    string        // name of the file that this one took the place of, until it is identified
-	schema     int64         // SQLite's count of changes of the schema, when last looked at
-	litestream bool          // Litestream replicates the file
-	places     []place       // the file and what SQLite keeps beside it
+	rewinds    atomic.Uint64         // since the file was opened; read by others too
+	rotated    string                // name of the file that this one took the place of, until it is identified
+	schema     int64                 // SQLite's count of changes of the schema, when last looked at
+	litestream bool                  // Litestream replicates the file
+	places     [3]place              // the file and what SQLite keeps beside it
+	moved      atomic.Pointer[error] // the ErrMoved that was found; read by others too
+	rescued    string                // where what a file held is that was taken away
 }
 
 // newWriter takes over db for the one connection that writes, brings the file
@@ -140,10 +142,10 @@ func (w *writer) serve(r request) error {
 // that fails is rolled back if it was not applied, so that what the file says
 // is the truth.
 func (w *writer) transact(fn func(*writer) error) error {
-	err := w.exec(`BEGIN IMMEDIATE`)
-	if err == nil {
-		err = w.unmoved()
+	if err := w.unmoved(); err != nil {
+		return err
 	}
+	err := w.exec(`BEGIN IMMEDIATE`)
 	if err == nil {
 		err = w.lookForLitestream()
 	}
