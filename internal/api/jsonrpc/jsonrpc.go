@@ -25,6 +25,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gapless/internal/api/patience"
 	"gapless/internal/api/problem"
 	"gapless/internal/bytebudget"
 	"gapless/internal/store"
@@ -39,9 +40,6 @@ const (
 	mostSockets = 4096
 	lastWrite   = time.Second // for a client to take what is being written, at the end
 )
-
-// DefaultBudget is how many bytes all answers under way may hold.
-const DefaultBudget = 256 << 20
 
 // Options say what is answered from.
 type Options struct {
@@ -62,8 +60,8 @@ type Options struct {
 	Node Node
 	// MaxLogs is how many logs an answer may have; 0 for no limit.
 	MaxLogs int
-	// Budget, if set, is what all answers under way may hold; else there is one of
-	// DefaultBudget bytes.
+	// Budget, if set, is what all answers under way may hold; else there is a usual
+	// one.
 	Budget *bytebudget.Budget
 	// Metrics, if set, is where the handler registers what it counts.
 	Metrics prometheus.Registerer
@@ -96,7 +94,7 @@ func New(o Options) *Handler {
 		ending: ctx, end: end, open: make(map[string]*socket),
 	}
 	if h.budget == nil {
-		h.budget = bytebudget.New(DefaultBudget)
+		h.budget = bytebudget.New(bytebudget.Usual)
 	}
 	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
@@ -144,6 +142,9 @@ func (h *Handler) register(o Options, f *file, logs *logMethods) {
 	}
 }
 
+// Budget is what all answers under way may hold, those of others than calls too.
+func (h *Handler) Budget() *bytebudget.Budget { return h.budget }
+
 // IsSocket reports whether a request asks for a WebSocket.
 func IsSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
@@ -179,10 +180,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
 		h.server.ServeHTTP(w, r) // refuses it
 		return
 	}
-	to := patient{w, http.NewResponseController(w).SetWriteDeadline}
+	to := patience.New(w, http.NewResponseController(w).SetWriteDeadline)
 	q := &request{
 		handler: h, hold: h.budget.Account().Hold(), asked: r.Header, header: w.Header(), status: w.WriteHeader,
-		whole: to, parts: func() io.WriteCloser { return &buffered{bufio.NewWriterSize(to, sentAtOnce)} },
+		whole: to, parts: func() io.WriteCloser { return &buffered{bufio.NewWriterSize(to, patience.Piece)} },
 	}
 	defer q.hold.Release()
 	ctx, cancel := context.WithTimeout(r.Context(), callTime)
@@ -233,7 +234,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p := newPatientConn(c)
+	p := patience.NewConn(c)
 	return p, bufio.NewReadWriter(buffer.Reader, bufio.NewWriter(p)), nil
 }
 
