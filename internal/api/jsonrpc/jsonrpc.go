@@ -38,6 +38,7 @@ const (
 	mostAnswer  = 25_000_000
 	callTime    = 25 * time.Second // of a request over HTTP
 	mostSockets = 4096
+	leftBehind  = 64 << 20    // bytes that subscriptions and filters take
 	lastWrite   = time.Second // for a client to take what is being written, at the end
 )
 
@@ -71,6 +72,7 @@ type Options struct {
 type Handler struct {
 	server  *rpc.Server
 	budget  *bytebudget.Budget
+	behind  *bytebudget.Budget // what subscriptions and filters take, and what waits for them
 	filters *filterMethods
 	feed    *feed
 	heads   *subscriptionMethods
@@ -90,15 +92,15 @@ func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
 	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, max(2, runtime.GOMAXPROCS(0)))}
 	h := &Handler{
-		server: rpc.NewServer(), budget: o.Budget, feed: newFeed(f, o.Changed),
+		server: rpc.NewServer(), budget: o.Budget, behind: bytebudget.New(leftBehind), feed: newFeed(f, o.Changed),
 		ending: ctx, end: end, open: make(map[string]*socket),
 	}
 	if h.budget == nil {
 		h.budget = bytebudget.New(bytebudget.Usual)
 	}
 	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
-	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
-	h.heads = &subscriptionMethods{feed: h.feed, drop: h.drop, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
+	h.filters = &filterMethods{feed: h.feed, logs: logs, behind: h.behind, filters: make(map[rpc.ID]*filter)}
+	h.heads = &subscriptionMethods{feed: h.feed, client: h.client, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
 	h.server.SetHTTPBodyLimit(mostBody)
 	h.register(o, f, logs)
@@ -257,14 +259,11 @@ func (h *Handler) forget(s *socket) {
 	delete(h.open, s.remote)
 }
 
-// drop closes the connection of a client that has missed something.
-func (h *Handler) drop(remote string) {
+// client is the connection with a client, nil if it has ended.
+func (h *Handler) client(remote string) *socket {
 	h.mu.Lock()
-	s := h.open[remote]
-	h.mu.Unlock()
-	if s != nil {
-		s.drop()
-	}
+	defer h.mu.Unlock()
+	return h.open[remote]
 }
 
 // Close ends subscriptions and connections, and waits for what runs. It is

@@ -30,8 +30,9 @@ type socket struct {
 	conn    *websocket.Conn
 	remote  string
 	account *bytebudget.Account
-	cancel  func()      // ends what is answered, and reading
-	asked   http.Header // of the requests that are made of messages
+	behind  *bytebudget.Account // of its subscriptions
+	cancel  func()              // ends what is answered, and reading
+	asked   http.Header         // of the requests that are made of messages
 
 	out     sync.Mutex // held while a message is written
 	running sync.WaitGroup
@@ -46,7 +47,7 @@ type socket struct {
 func (h *Handler) newSocket(r *http.Request, c *websocket.Conn) (*socket, context.Context) {
 	c.SetReadLimit(mostBody)
 	s := &socket{
-		handler: h, conn: c, remote: r.RemoteAddr, account: h.budget.Account(),
+		handler: h, conn: c, remote: r.RemoteAddr, account: h.budget.Account(), behind: h.behind.Account(),
 		asked: http.Header{"Content-Type": {"application/json"}}, places: make(places, mostMessages),
 	}
 	s.subscribing, s.subscribes = io.Pipe()
