@@ -14,9 +14,10 @@ import (
 	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/pages"
 	"gapless/internal/api/rest"
+	"gapless/internal/bytebudget"
 )
 
-// Limits of the server. Streams set a write deadline of their own.
+// Limits of the server. Who sends an answer sets write deadlines of his own.
 const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = 30 * time.Second
@@ -27,7 +28,7 @@ const (
 // Routes are what a server answers.
 type Routes struct {
 	REST    *rest.Handler
-	Calls   *jsonrpc.Handler
+	Calls   *jsonrpc.Handler // whose budget all have
 	Pages   *pages.Handler
 	Metrics prometheus.Gatherer
 }
@@ -35,8 +36,9 @@ type Routes struct {
 // NewServer makes a server of all routes. listen is where it listens, as
 // --listen has it; names are by what else it is reached.
 func NewServer(r Routes, listen string, names ...string) *http.Server {
-	stream := events.New(r.REST.Store)
-	server := newServer(newGuard(r.mux(stream), r.Pages, listen, names))
+	b := r.budget()
+	stream := events.New(r.REST.Store, b)
+	server := newServer(newGuard(r.mux(stream), r.Pages, b, listen, names))
 	server.RegisterOnShutdown(stream.Close) // it would not end by itself
 	return server
 }
@@ -50,7 +52,7 @@ func NewCallServer(calls *jsonrpc.Handler, listen string, names ...string) *http
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = io.WriteString(w, "gapless answers JSON-RPC here: POST, or a WebSocket\n") // the client's loss
 	}))
-	return newServer(newGuard(mux, nil, listen, names))
+	return newServer(newGuard(mux, nil, calls.Budget(), listen, names))
 }
 
 // sockets lets those who want a WebSocket have one, and others a page.
@@ -73,6 +75,14 @@ func newServer(g *guard) *http.Server {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderSize,
 	}
+}
+
+// budget is what all answers under way may hold.
+func (r *Routes) budget() *bytebudget.Budget {
+	if r.Calls == nil {
+		return bytebudget.New(bytebudget.Usual)
+	}
+	return r.Calls.Budget()
 }
 
 func (r *Routes) mux(stream *events.Handler) *http.ServeMux {

@@ -22,6 +22,7 @@ import (
 	"gapless/internal/api/pages"
 	"gapless/internal/api/problem"
 	"gapless/internal/api/rest"
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 	"gapless/internal/node/recorded"
 	"gapless/internal/store"
@@ -52,6 +53,12 @@ func newFixture(t testing.TB) *fixture { return newFixtureAt(t, "127.0.0.1:8600"
 // newFixtureAt serves as if it listened elsewhere, and had more names.
 func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 	t.Helper()
+	return newFixtureWithin(t, nil, listen, names...)
+}
+
+// newFixtureWithin serves within a budget; nil: the usual one.
+func newFixtureWithin(t testing.TB, b *bytebudget.Budget, listen string, names ...string) *fixture {
+	t.Helper()
 	c := recording()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "chain.db"))
 	if err != nil {
@@ -79,7 +86,7 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 		},
 		Token: token,
 	}
-	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
+	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed, Budget: b})
 	t.Cleanup(calls.Close)
 	f.rest, f.calls, f.address, f.names = h, calls, listen, names
 	f.serve(pages.New(h, pages.Labels{}, pages.NewSignatures(), nil))

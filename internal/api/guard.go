@@ -10,6 +10,7 @@ import (
 	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/pages"
 	"gapless/internal/api/problem"
+	"gapless/internal/bytebudget"
 )
 
 // A guard lets through what may come from where it comes from. It trusts
@@ -21,13 +22,13 @@ type guard struct {
 	names []string       // our own, beside addresses and localhost
 	local bool           // only this machine reaches the server
 	cross *http.CrossOriginProtection
-	room  chan struct{} // has an entry for each request that is answered
+	room  *room
 }
 
-func newGuard(mux *http.ServeMux, shown *pages.Handler, listen string, names []string) *guard {
+func newGuard(mux *http.ServeMux, shown *pages.Handler, b *bytebudget.Budget, listen string, names []string) *guard {
 	return &guard{
 		mux: mux, pages: shown, names: append([]string{hostname(listen)}, names...), local: Local(listen),
-		cross: http.NewCrossOriginProtection(), room: make(chan struct{}, mostRequests),
+		cross: http.NewCrossOriginProtection(), room: newRoom(b),
 	}
 }
 
@@ -61,9 +62,8 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if unbounded(r) {
 		g.mux.ServeHTTP(w, r)
-	} else if g.enter(w, r) {
-		defer g.leave()
-		g.mux.ServeHTTP(w, r)
+	} else {
+		g.room.serve(w, r, g.mux)
 	}
 }
 

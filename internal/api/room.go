@@ -1,22 +1,39 @@
 package api
 
 import (
+	"bytes"
+	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"gapless/internal/api/jsonrpc"
 	"gapless/internal/api/problem"
+	"gapless/internal/bytebudget"
 )
 
-// How many requests are answered at once, and how long others wait for a place.
+// How many answers are made at once, and how long others wait.
 const (
-	mostRequests = 256
-	longestWait  = 10 * time.Second
+	mostMade    = 16
+	mostLarge   = 2 // of them, such as may be large
+	longestWait = 10 * time.Second
 )
+
+// A room is where answers are made and sent. What is sent has its part of what
+// all answers may hold; few are made at once.
+type room struct {
+	budget *bytebudget.Budget
+	making chan struct{} // has an entry for each answer that is made
+	large  chan struct{} // and one for each that may be large
+}
+
+func newRoom(b *bytebudget.Budget) *room {
+	return &room{budget: b, making: make(chan struct{}, mostMade), large: make(chan struct{}, mostLarge)}
+}
 
 // unbounded reports whether a request has a bound of its own, as calls and streams
 // have, or is for those who watch over the process: they are to be answered above
-// all when there is no place.
+// all when there is no room.
 func unbounded(r *http.Request) bool {
 	switch r.URL.Path {
 	case "/api/v1/events", "/healthz", "/readyz", "/metrics":
@@ -25,25 +42,88 @@ func unbounded(r *http.Request) bool {
 	return jsonrpc.IsSocket(r) || r.Method == http.MethodPost && r.URL.Path == "/"
 }
 
-// enter waits for a place for a request, which is to leave it then; or else
-// answers that there is none.
-func (g *guard) enter(w http.ResponseWriter, r *http.Request) bool {
-	select {
-	case g.room <- struct{}{}:
-		return true
-	default:
-	}
-	wait := time.NewTimer(longestWait)
-	defer wait.Stop()
-	select {
-	case g.room <- struct{}{}:
-		return true
-	case <-r.Context().Done():
-	case <-wait.C:
-		w.Header().Set("Retry-After", "1")
-		problem.Write(w, http.StatusServiceUnavailable, "%d requests are being answered already", mostRequests)
-	}
-	return false
+// mayBeLarge reports whether an answer may take much more than a usual page.
+func mayBeLarge(path string) bool {
+	return path == "/api/v1/logs" || strings.HasPrefix(path, "/api/v1/transactions/") ||
+		strings.HasPrefix(path, "/tx/") && strings.Count(path, "/") > 2
 }
 
-func (g *guard) leave() { <-g.room }
+// serve has a request answered when there is room.
+func (m *room) serve(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	hold := m.budget.Account().Hold()
+	defer hold.Release()
+	ctx, cancel := context.WithTimeout(r.Context(), longestWait)
+	defer cancel()
+	err := hold.Resize(ctx, bytebudget.Small)
+	switch {
+	case err != nil:
+	case !reads(r): // answers little, and must not be asked twice
+		h.ServeHTTP(w, r)
+	default:
+		err = m.answer(ctx, hold, w, r, h)
+	}
+	if err != nil {
+		w.Header().Set("Retry-After", "1")
+		problem.Write(w, http.StatusServiceUnavailable, "too many answers are under way already")
+	}
+}
+
+// answer makes an answer whole before it is sent, so that nothing else is held
+// while the client reads. One for which there is no room is dropped, and made
+// again when there is. An error says that there was none in time.
+func (m *room) answer(waiting context.Context, hold *bytebudget.Hold, w http.ResponseWriter, r *http.Request, h http.Handler) error {
+	for {
+		a, err := m.make(waiting, hold, r, h, w.Header())
+		if err != nil {
+			return err
+		}
+		if a.body.Len() == a.bytes {
+			a.send(w)
+			return nil
+		}
+		hold.Release() // there is nothing meanwhile
+		if err := hold.Resize(waiting, a.need()); err != nil {
+			return err
+		}
+	}
+}
+
+// make makes an answer when it is its turn, and drops its body if there is no room
+// for it.
+func (m *room) make(waiting context.Context, hold *bytebudget.Hold, r *http.Request, h http.Handler, header http.Header) (*answer, error) {
+	for _, places := range m.places(r) {
+		if err := enter(waiting, places); err != nil {
+			return nil, err
+		}
+		defer func() { <-places }()
+	}
+	a := &answer{header: header.Clone()}
+	h.ServeHTTP(a, r)
+	if a.bytes = a.body.Len(); !hold.TryResize(a.need()) {
+		a.body = bytes.Buffer{}
+	}
+	return a, nil
+}
+
+// enter waits for one of some places and takes it.
+func enter(ctx context.Context, places chan struct{}) error {
+	select {
+	case places <- struct{}{}: // whatever becomes of ctx
+		return nil
+	default:
+	}
+	select {
+	case places <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// places are where an answer takes one while it is made.
+func (m *room) places(r *http.Request) []chan struct{} {
+	if mayBeLarge(r.URL.Path) {
+		return []chan struct{}{m.large, m.making}
+	}
+	return []chan struct{}{m.making}
+}

@@ -217,13 +217,13 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// So many requests are answered at once, others wait for a while; those who
-// watch over the process are answered all the same.
+// So many answers are made at once, others wait for a while; those who watch over
+// the process are answered all the same.
 func TestManyRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const most = 256
+		const most = 16
 		release := make(chan struct{})
-		server := newServer(t, func() { <-release })
+		server := newServer(t, func() (s rest.Status) { <-release; return s })
 		ask := func(path string) *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()
 			server.Handler.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
@@ -261,8 +261,8 @@ func TestManyRequests(t *testing.T) {
 	})
 }
 
-// newServer makes a server of an empty file, whose status waits.
-func newServer(t *testing.T, wait func()) *http.Server {
+// newServer makes a server of an empty file, with a status.
+func newServer(t *testing.T, status func() rest.Status) *http.Server {
 	t.Helper()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "new.db"))
 	if err != nil {
@@ -273,7 +273,7 @@ func newServer(t *testing.T, wait func()) *http.Server {
 			t.Error(err)
 		}
 	})
-	h := &rest.Handler{Store: s, Token: token, Status: func(context.Context) (rest.Status, error) { wait(); return rest.Status{}, nil }}
+	h := &rest.Handler{Store: s, Token: token, Status: func(context.Context) (rest.Status, error) { return status(), nil }}
 	return api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "127.0.0.1:8600")
 }
 
@@ -286,7 +286,7 @@ func TestSlowRequests(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server := newServer(t, func() {})
+				server := newServer(t, func() (s rest.Status) { return s })
 				l := &pipe{ended: make(chan struct{}), conns: make(chan net.Conn, 1)}
 				var group sync.WaitGroup
 				group.Go(func() { _ = server.Serve(l) }) // until it is closed
@@ -305,6 +305,44 @@ func TestSlowRequests(t *testing.T) {
 				}
 				if lived := time.Since(began); lived > 11*time.Second {
 					t.Errorf("it lived for %s", lived)
+				}
+				if err := server.Close(); err != nil {
+					t.Error(err)
+				}
+				group.Wait()
+			})
+		})
+	}
+}
+
+// A client that does not read is hung up on after a while; one that reads slowly
+// gets all.
+func TestSlowReaders(t *testing.T) {
+	const most = 64 << 10
+	for name, tt := range map[string]struct {
+		pause time.Duration
+		whole bool
+	}{"too slow": {31 * time.Second, false}, "slow": {14 * time.Second, true}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := newServer(t, func() rest.Status { return rest.Status{State: strings.Repeat("x", 5*most)} })
+				l := &pipe{ended: make(chan struct{}), conns: make(chan net.Conn, 1)}
+				var group sync.WaitGroup
+				group.Go(func() { _ = server.Serve(l) }) // until it is closed
+				client, conn := net.Pipe()
+				l.conns <- conn
+				if _, err := io.WriteString(client, "GET /api/v1/status HTTP/1.0\r\nHost: localhost\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				read, err := 0, error(nil)
+				for err == nil {
+					time.Sleep(tt.pause)
+					var n int
+					n, err = io.ReadFull(client, make([]byte, most))
+					read += n
+				}
+				if whole := read > 5*most; whole != tt.whole {
+					t.Errorf("%d bytes were read, %v", read, err)
 				}
 				if err := server.Close(); err != nil {
 					t.Error(err)

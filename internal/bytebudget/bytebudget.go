@@ -19,6 +19,9 @@ import (
 // were made and as they are sent.
 const Small = 128 << 10
 
+// Usual is how many bytes a budget has where nobody says otherwise.
+const Usual = 256 << 20
+
 // A Budget is shared by those who hold parts of it. It is safe for concurrent
 // use.
 type Budget struct {

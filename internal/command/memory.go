@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime/debug"
 
-	"gapless/internal/api/jsonrpc"
 	"gapless/internal/bytebudget"
 )
 
@@ -30,7 +29,7 @@ func parseAnswers(text string) (int64, error) {
 // newAnswers makes the budget of all answers, of 0 bytes a usual one. The garbage that they leave is
 // collected before it takes as much again, unless the user has said when.
 func newAnswers(bytes int64) *bytebudget.Budget {
-	bytes = cmp.Or(bytes, jsonrpc.DefaultBudget)
+	bytes = cmp.Or(bytes, bytebudget.Usual)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(bytes + besides)
 	}

@@ -41,7 +41,7 @@ func boundOf(calls []*call) bound {
 	if left := calls[0].within.most(); left < b.bytes {
 		return bound{bytes: left, exceeded: errorf(chain.TooLarge, "%w", errAllowance)}
 	}
-	b.exceeded = errorf(chain.TooLarge, "answer of more than %d MB", b.bytes>>20)
+	b.exceeded = errorf(chain.TooLarge, "%w of more than %d MB", errEndless, b.bytes>>20)
 	return b
 }
 
@@ -103,6 +103,9 @@ func roomFor(ctx context.Context, hold *bytebudget.Hold, size int64) error {
 // errAllowance says that blocks take more than the caller of Blocks wants to
 // have: no endpoint is to blame, and smaller requests don't help.
 var errAllowance = errors.New("the blocks take more than they may")
+
+// errEndless says that an answer has more than any block takes, if it is of one.
+var errEndless = errors.New("answer")
 
 // An allowance is how many bytes the answers to all requests of a call of Blocks
 // may have.

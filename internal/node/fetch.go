@@ -3,7 +3,9 @@ package node
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
+	"time"
 
 	"gapless/internal/chain"
 )
@@ -69,8 +71,12 @@ func (f *fetch) call(method string, params ...any) *call {
 	return c
 }
 
-// fail ends a fetch.
+// fail ends a fetch. An endpoint whose answer about one block does not end is not
+// to lead while there is another.
 func (f *fetch) fail(e *endpoint, err error) {
+	if errors.Is(err, errEndless) && e.elsewhere() {
+		e.wasWrong(time.Now(), f.number)
+	}
 	if _, ours := err.(*chain.Error); !ours {
 		err = &chain.Error{Class: chain.ClassOf(err), Err: err}
 	}

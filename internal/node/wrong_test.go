@@ -54,11 +54,12 @@ func TestWrongEndpointDoesNotLead(t *testing.T) {
 	})
 }
 
-// A block that can't even be decoded, and a header that is none, are wrong too.
+// A block that can't even be decoded, and one whose answer does not end, are wrong
+// too.
 func TestWhatIsWrong(t *testing.T) {
 	for name, f := range map[string]nodetest.Fault{
 		"a field of another type": {Kind: nodetest.WrongType}, "a field is missing": {Kind: nodetest.MissingField},
-		"receipts of another block": {Kind: nodetest.RaceReceipts},
+		"receipts of another block": {Kind: nodetest.RaceReceipts}, "an answer without end": {Kind: nodetest.HugeBody},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

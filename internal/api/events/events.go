@@ -10,38 +10,52 @@
 package events
 
 import (
+	"context"
 	"net/http"
 	"time"
 
+	"gapless/internal/api/patience"
 	"gapless/internal/api/problem"
+	"gapless/internal/bytebudget"
 	"gapless/internal/store"
 )
 
 const (
 	// heartbeat is how often an idle stream shows that it lives.
 	heartbeat = 15 * time.Second
-	// patience is how long a client may take to read.
-	patience = 10 * time.Second
 	// mostStreams bounds what clients can hold open: each takes a connection
 	// and about 30 KB.
 	mostStreams = 1000
+	// mostBehind is how many at once read what is too far back for the tail.
+	mostBehind = 4
+	// mostSent is how many bytes of events are sent at once.
+	mostSent = bytebudget.Small / 2
 )
 
 // A Handler serves the stream. Make one with [New].
 type Handler struct {
 	store   *store.Store
+	budget  *bytebudget.Budget
 	tail    tail
 	streams chan struct{} // one entry for each open stream
-	quit    chan struct{} // closed by Close
+	behind  chan struct{} // and one for each that reads the journal itself
+
+	ending context.Context    // is done when the handler is closed
+	end    context.CancelFunc // ends all streams
 }
 
-// New makes a handler that tells of the store's commits.
-func New(s *store.Store) *Handler {
-	return &Handler{store: s, tail: tail{store: s}, streams: make(chan struct{}, mostStreams), quit: make(chan struct{})}
+// New makes a handler that tells of the store's commits. What it sends is of the
+// budget.
+func New(s *store.Store, b *bytebudget.Budget) *Handler {
+	ctx, end := context.WithCancel(context.Background()) // until Close
+	return &Handler{
+		store: s, budget: b, tail: tail{store: s},
+		streams: make(chan struct{}, mostStreams), behind: make(chan struct{}, mostBehind), ending: ctx, end: end,
+	}
 }
 
-// Close ends all streams. It is called once.
-func (h *Handler) Close() { close(h.quit) }
+// Close ends all streams.
+func (h *Handler) Close() { h.end() }
 
 // ServeHTTP streams what is committed after the event that the client names in
 // Last-Event-ID, or in the query as last_event_id, or else from now on.
@@ -58,8 +72,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if last == "" {
 		last = r.URL.Query().Get("last_event_id")
 	}
-	s := stream{Handler: h, out: w, control: http.NewResponseController(w)}
-	if err := s.open(r.Context(), last); err != nil {
+	control := http.NewResponseController(w)
+	s := stream{Handler: h, out: patience.New(w, control.SetWriteDeadline), control: control, hold: h.budget.Account().Hold()}
+	defer s.hold.Release()
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.ending, cancel)()
+	if err := s.open(ctx, last); err != nil {
 		problem.Write(w, http.StatusServiceUnavailable, "%s", err)
 		return
 	}
@@ -74,5 +93,5 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	s.run(r.Context())
+	s.run(ctx)
 }

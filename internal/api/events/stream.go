@@ -9,14 +9,17 @@ import (
 	"strings"
 	"time"
 
+	"gapless/internal/api/patience"
+	"gapless/internal/bytebudget"
 	"gapless/internal/store"
 )
 
 // A stream is one client's.
 type stream struct {
 	*Handler
-	out     http.ResponseWriter
+	out     patience.Writer
 	control *http.ResponseController
+	hold    *bytebudget.Hold // of what is sent
 
 	epoch string
 	seq   int64  // told last
@@ -67,8 +70,8 @@ func (s *stream) run(ctx context.Context) {
 	defer beat.Stop()
 	for {
 		changed := s.store.Changed() // before reading, to miss nothing
-		events, more, err := s.read(ctx)
-		if err != nil || s.tell(events) != nil {
+		more, err := s.step(ctx)
+		if err != nil {
 			return
 		}
 		if more {
@@ -76,8 +79,6 @@ func (s *stream) run(ctx context.Context) {
 		}
 		select {
 		case <-ctx.Done():
-			return
-		case <-s.quit:
 			return
 		case <-changed:
 		case <-beat.C:
@@ -88,14 +89,33 @@ func (s *stream) run(ctx context.Context) {
 	}
 }
 
-// read gives what was committed since. It reports whether there is more.
-func (s *stream) read(ctx context.Context) (events []event, more bool, err error) {
+// step sends some of what was committed since, and reports whether there is more.
+// What is sent is held before it is read.
+func (s *stream) step(ctx context.Context) (more bool, err error) {
+	if err := s.hold.Resize(ctx, bytebudget.Small); err != nil {
+		return false, err
+	}
+	defer s.hold.Release()
+	text, more, err := s.read(ctx)
+	if err != nil || len(text) == 0 {
+		return more, err
+	}
+	if err := s.hold.Resize(ctx, max(bytebudget.Small, int64(len(text)))); err != nil {
+		return false, err
+	}
+	return more, s.send(text)
+}
+
+// read gives what is to be sent of what was committed since, and moves on. It
+// reports whether there is more.
+func (s *stream) read(ctx context.Context) (text []byte, more bool, err error) {
 	events, end, known, err := s.tail.after(ctx, s.epoch, s.seq)
 	switch {
 	case err != nil:
 		return nil, false, err
 	case len(events) > 0:
-		return events, events[len(events)-1].seq < end, nil
+		text = s.take(events)
+		return text, s.seq < end, nil
 	case !known:
 		s.epoch, s.seq, err = s.begin(ctx)
 		return nil, true, err
@@ -112,8 +132,14 @@ func (s *stream) begin(ctx context.Context) (epoch string, seq int64, err error)
 }
 
 // catchUp reads rows that are too far back for the tail. It is for this client
-// alone.
-func (s *stream) catchUp(ctx context.Context) (events []event, more bool, err error) {
+// alone, and few do so at once.
+func (s *stream) catchUp(ctx context.Context) (text []byte, more bool, err error) {
+	select {
+	case s.behind <- struct{}{}:
+		defer func() { <-s.behind }()
+	case <-ctx.Done():
+		return nil, false, context.Cause(ctx)
+	}
 	rows, err := s.store.JournalAfter(ctx, s.seq, batch)
 	if err != nil {
 		return nil, false, err
@@ -124,6 +150,7 @@ func (s *stream) catchUp(ctx context.Context) (events []event, more bool, err er
 	case err != nil || epoch != s.epoch:
 		return nil, true, err
 	}
+	var events []event
 	for i := range rows {
 		e, err := encode(s.epoch, &rows[i])
 		if err != nil {
@@ -131,32 +158,26 @@ func (s *stream) catchUp(ctx context.Context) (events []event, more bool, err er
 		}
 		events = append(events, e)
 	}
-	return events, true, nil
+	return s.take(events), true, nil
 }
 
-// tell sends events.
-func (s *stream) tell(events []event) error {
-	if len(events) == 0 {
-		return nil
-	}
-	texts := make([][]byte, len(events))
-	for i := range events {
-		texts[i] = events[i].text
-	}
-	s.seq = events[len(events)-1].seq
-	return s.send(texts...)
-}
-
-// send writes to the client. One that does not read in time is dropped, and
-// comes back with the id that it has.
-func (s *stream) send(texts ...[]byte) error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
-		return err
-	}
-	for _, text := range texts {
-		if _, err := s.out.Write(text); err != nil {
-			return err
+// take gives the text of some events, at least one if there are any, and moves on
+// past them. It is a copy, as a slow client is not to keep what the tail drops.
+func (s *stream) take(events []event) (text []byte) {
+	for i, e := range events {
+		if i > 0 && len(text)+len(e.text) > mostSent {
+			break
 		}
+		text, s.seq = append(text, e.text...), e.seq
+	}
+	return text
+}
+
+// send writes to the client. One that does not read is dropped, and comes back
+// with the id that it has.
+func (s *stream) send(text []byte) error {
+	if _, err := s.out.Write(text); err != nil {
+		return err
 	}
 	return s.control.Flush()
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 )
 
@@ -18,12 +19,15 @@ const (
 	mostFilters = 1000
 )
 
+var errTooManyFilters = &Error{Code: codeLimit, Message: "too many filters; uninstall those that are not needed"}
+
 // filterMethods are those of namespace eth for clients that poll. A log filter
 // hears of a filled gap when it is filled, so that what it gives in all is whole
 // once nothing is missing.
 type filterMethods struct {
-	feed *feed
-	logs *logMethods
+	feed   *feed
+	logs   *logMethods
+	behind *bytebudget.Budget // what clients leave behind
 
 	mu      sync.Mutex // guards filters
 	filters map[rpc.ID]*filter
@@ -65,9 +69,13 @@ func (m *filterMethods) add(ctx context.Context, i *interest) (rpc.ID, error) {
 	full := len(m.filters) >= mostFilters
 	m.mu.Unlock()
 	if full {
-		return "", &Error{Code: codeLimit, Message: "too many filters; uninstall those that are not needed"}
+		return "", errTooManyFilters
+	}
+	if !i.out.open(m.behind.Account(), i.size()) {
+		return "", errTooManyFilters
 	}
 	if err := m.feed.add(ctx, i); err != nil {
+		i.out.close()
 		return "", err
 	}
 	id := rpc.NewID()
@@ -88,6 +96,7 @@ func (m *filterMethods) UninstallFilter(id rpc.ID) bool {
 	}
 	f.expiry.Stop()
 	m.feed.remove(f.interest)
+	f.out.close()
 	return true
 }
 

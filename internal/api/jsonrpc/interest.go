@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 
+	"github.com/ethereum/go-ethereum/common"
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"gapless/internal/chain"
@@ -25,6 +26,23 @@ type interest struct {
 // silent is an interest in transactions that wait for a block, of which an index
 // has none.
 func silent() *interest { return &interest{out: newOutbox()} }
+
+// mayBeLarge reports whether what the client is sent may take much more than a
+// header.
+func (i *interest) mayBeLarge() bool { return i.logs != nil || i.expand != nil }
+
+// size is about how many bytes the interest takes of memory, without news.
+func (i *interest) size() int64 {
+	const rest = 8 << 10
+	if i.logs == nil {
+		return rest // or so, for a few hashes
+	}
+	bytes := rest + len(i.logs.Addresses)*common.AddressLength
+	for _, topics := range i.logs.Topics {
+		bytes += len(topics) * common.HashLength
+	}
+	return int64(bytes)
+}
 
 func (i *interest) hear(n *news) {
 	if i.head != nil || i.expand != nil {

@@ -25,6 +25,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gapless/internal/api/patience"
 	"gapless/internal/api/problem"
 	"gapless/internal/bytebudget"
 	"gapless/internal/store"
@@ -37,11 +38,9 @@ const (
 	mostAnswer  = 25_000_000
 	callTime    = 25 * time.Second // of a request over HTTP
 	mostSockets = 4096
+	leftBehind  = 64 << 20    // bytes that subscriptions and filters take
 	lastWrite   = time.Second // for a client to take what is being written, at the end
 )
-
-// DefaultBudget is how many bytes all answers under way may hold.
-const DefaultBudget = 256 << 20
 
 // Options say what is answered from.
 type Options struct {
@@ -62,8 +61,8 @@ type Options struct {
 	Node Node
 	// MaxLogs is how many logs an answer may have; 0 for no limit.
 	MaxLogs int
-	// Budget, if set, is what all answers under way may hold; else there is one of
-	// DefaultBudget bytes.
+	// Budget, if set, is what all answers under way may hold; else there is a usual
+	// one.
 	Budget *bytebudget.Budget
 	// Metrics, if set, is where the handler registers what it counts.
 	Metrics prometheus.Registerer
@@ -73,6 +72,7 @@ type Options struct {
 type Handler struct {
 	server  *rpc.Server
 	budget  *bytebudget.Budget
+	behind  *bytebudget.Budget // what subscriptions and filters take, and what waits for them
 	filters *filterMethods
 	feed    *feed
 	heads   *subscriptionMethods
@@ -92,15 +92,15 @@ func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
 	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, max(2, runtime.GOMAXPROCS(0)))}
 	h := &Handler{
-		server: rpc.NewServer(), budget: o.Budget, feed: newFeed(f, o.Changed),
+		server: rpc.NewServer(), budget: o.Budget, behind: bytebudget.New(leftBehind), feed: newFeed(f, o.Changed),
 		ending: ctx, end: end, open: make(map[string]*socket),
 	}
 	if h.budget == nil {
-		h.budget = bytebudget.New(DefaultBudget)
+		h.budget = bytebudget.New(bytebudget.Usual)
 	}
 	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
-	h.filters = &filterMethods{feed: h.feed, logs: logs, filters: make(map[rpc.ID]*filter)}
-	h.heads = &subscriptionMethods{feed: h.feed, drop: h.drop, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
+	h.filters = &filterMethods{feed: h.feed, logs: logs, behind: h.behind, filters: make(map[rpc.ID]*filter)}
+	h.heads = &subscriptionMethods{feed: h.feed, client: h.client, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
 	h.server.SetHTTPBodyLimit(mostBody)
 	h.register(o, f, logs)
@@ -144,6 +144,9 @@ func (h *Handler) register(o Options, f *file, logs *logMethods) {
 	}
 }
 
+// Budget is what all answers under way may hold, those of others than calls too.
+func (h *Handler) Budget() *bytebudget.Budget { return h.budget }
+
 // IsSocket reports whether a request asks for a WebSocket.
 func IsSocket(r *http.Request) bool {
 	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
@@ -179,10 +182,10 @@ func (h *Handler) answer(w http.ResponseWriter, r *http.Request) {
 		h.server.ServeHTTP(w, r) // refuses it
 		return
 	}
-	to := patient{w, http.NewResponseController(w).SetWriteDeadline}
+	to := patience.New(w, http.NewResponseController(w).SetWriteDeadline)
 	q := &request{
 		handler: h, hold: h.budget.Account().Hold(), asked: r.Header, header: w.Header(), status: w.WriteHeader,
-		whole: to, parts: func() io.WriteCloser { return &buffered{bufio.NewWriterSize(to, sentAtOnce)} },
+		whole: to, parts: func() io.WriteCloser { return &buffered{bufio.NewWriterSize(to, patience.Piece)} },
 	}
 	defer q.hold.Release()
 	ctx, cancel := context.WithTimeout(r.Context(), callTime)
@@ -233,7 +236,7 @@ func (h *hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p := newPatientConn(c)
+	p := patience.NewConn(c)
 	return p, bufio.NewReadWriter(buffer.Reader, bufio.NewWriter(p)), nil
 }
 
@@ -256,14 +259,11 @@ func (h *Handler) forget(s *socket) {
 	delete(h.open, s.remote)
 }
 
-// drop closes the connection of a client that has missed something.
-func (h *Handler) drop(remote string) {
+// client is the connection with a client, nil if it has ended.
+func (h *Handler) client(remote string) *socket {
 	h.mu.Lock()
-	s := h.open[remote]
-	h.mu.Unlock()
-	if s != nil {
-		s.drop()
-	}
+	defer h.mu.Unlock()
+	return h.open[remote]
 }
 
 // Close ends subscriptions and connections, and waits for what runs. It is

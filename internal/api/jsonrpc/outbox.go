@@ -3,6 +3,7 @@ package jsonrpc
 import (
 	"sync"
 
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 	"gapless/internal/store"
 )
@@ -28,17 +29,39 @@ func (i item) size() int {
 	return rest + topic*len(i.log.Topics) + 2*len(i.log.Data)
 }
 
+// itemBytes is what one of the news takes of the memory of its client alone.
+const itemBytes = 48
+
 // An outbox holds what a client has not taken yet, up to a limit. Past that it
 // is full and stays so: its client has missed something.
 type outbox struct {
 	mu    sync.Mutex // guards what follows
 	items []item
+	taken int // items that are perhaps being sent
 	bytes int
 	full  bool
-	wake  chan struct{} // buffered, 1: there is something
+	base  int64            // of the hold: what is held without any items
+	hold  *bytebudget.Hold // of what clients leave behind; nil: any
+	wake  chan struct{}    // buffered, 1: there is something
 }
 
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
+
+// open reports whether the client may have the outbox, and what takes so many
+// bytes beside. It is to be closed then.
+func (o *outbox) open(a *bytebudget.Account, bytes int64) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.base, o.hold = bytes, a.Hold()
+	return o.hold.TryResize(bytes)
+}
+
+// close gives back what the outbox holds. Nothing may be put in it any more.
+func (o *outbox) close() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.hold.Release()
+}
 
 // put adds items, or makes the outbox full.
 func (o *outbox) put(items ...item) {
@@ -50,7 +73,7 @@ func (o *outbox) put(items ...item) {
 	for _, item := range items {
 		o.bytes += item.size()
 	}
-	if o.bytes > mostPending {
+	if o.bytes > mostPending || !o.fits(len(o.items)+len(items)) {
 		o.fill()
 	} else {
 		o.items = append(o.items, items...)
@@ -59,6 +82,11 @@ func (o *outbox) put(items ...item) {
 	case o.wake <- struct{}{}:
 	default:
 	}
+}
+
+// fits reports whether the client may have so many items.
+func (o *outbox) fits(items int) bool {
+	return o.hold == nil || o.hold.TryResize(o.base+itemBytes*int64(items+o.taken))
 }
 
 // miss says that the client has missed something.
@@ -86,6 +114,7 @@ func (o *outbox) take() (items []item, ok bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	items = o.items
-	o.items, o.bytes = nil, 0
+	o.items, o.taken, o.bytes = nil, len(items), 0
+	o.fits(0) // always, as it is less
 	return items, !o.full
 }

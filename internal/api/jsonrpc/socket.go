@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -13,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"gapless/internal/api/patience"
 	"gapless/internal/bytebudget"
 )
 
@@ -30,8 +30,9 @@ type socket struct {
 	conn    *websocket.Conn
 	remote  string
 	account *bytebudget.Account
-	cancel  func()      // ends what is answered, and reading
-	asked   http.Header // of the requests that are made of messages
+	behind  *bytebudget.Account // of its subscriptions
+	cancel  func()              // ends what is answered, and reading
+	asked   http.Header         // of the requests that are made of messages
 
 	out     sync.Mutex // held while a message is written
 	running sync.WaitGroup
@@ -46,7 +47,7 @@ type socket struct {
 func (h *Handler) newSocket(r *http.Request, c *websocket.Conn) (*socket, context.Context) {
 	c.SetReadLimit(mostBody)
 	s := &socket{
-		handler: h, conn: c, remote: r.RemoteAddr, account: h.budget.Account(),
+		handler: h, conn: c, remote: r.RemoteAddr, account: h.budget.Account(), behind: h.behind.Account(),
 		asked: http.Header{"Content-Type": {"application/json"}}, places: make(places, mostMessages),
 	}
 	s.subscribing, s.subscribes = io.Pipe()
@@ -81,7 +82,7 @@ func (s *socket) next(ctx context.Context) error {
 		return err
 	}
 	q := &request{handler: s.handler, hold: s.account.Hold(), asked: s.asked, whole: s, parts: func() io.WriteCloser { return &outgoing{socket: s} }}
-	late := time.AfterFunc(sendTime, func() { _ = s.conn.CloseNow() }) // who begins a message ends it
+	late := time.AfterFunc(patience.Time, func() { _ = s.conn.CloseNow() }) // who begins a message ends it
 	body, err := q.read(ctx, message)
 	late.Stop()
 	if err != nil {
@@ -136,7 +137,7 @@ func (s *socket) ping(ctx context.Context) {
 			continue // writing shows it as well
 		}
 		s.out.Unlock()
-		within, cancel := context.WithTimeout(ctx, sendTime)
+		within, cancel := context.WithTimeout(ctx, patience.Time)
 		err := s.conn.Ping(within)
 		cancel()
 		if err != nil && ctx.Err() == nil && len(s.places) < mostMessages { // else nobody reads what it says
@@ -195,7 +196,7 @@ type outgoing struct {
 }
 
 func (m *outgoing) Write(data []byte) (int, error) {
-	if m.frames == nil && len(m.small)+len(data) <= sentAtOnce {
+	if m.frames == nil && len(m.small)+len(data) <= patience.Piece {
 		m.small = append(m.small, data...)
 		return len(data), nil
 	}
@@ -225,16 +226,3 @@ func (m *outgoing) Close() error {
 	defer m.socket.out.Unlock()
 	return m.frames.Close()
 }
-
-// A patientConn is a connection that is written to as by a [patient].
-type patientConn struct {
-	net.Conn
-	patient patient
-}
-
-func newPatientConn(c net.Conn) *patientConn {
-	return &patientConn{c, patient{c, c.SetWriteDeadline}}
-}
-
-// Write writes with patience.
-func (c *patientConn) Write(data []byte) (int, error) { return c.patient.Write(data) }

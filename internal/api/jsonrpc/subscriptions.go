@@ -9,18 +9,21 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 )
 
 // subscriptionMethods are what eth_subscribe knows.
 type subscriptionMethods struct {
-	feed *feed
-	drop func(remote string) // closes a client's connection, to be opened again later
+	feed   *feed
+	client func(remote string) *socket // nil if it is gone
 
 	turns   places          // of those who send much; others do not wait for them
 	ctx     context.Context // ends all subscriptions; of the handler, not of a call
 	running sync.WaitGroup
 }
+
+var errTooManySubscriptions = &Error{Code: codeLimit, Message: "too many subscriptions; end those that are not needed"}
 
 // NewHeads tells of blocks that come on top.
 func (m *subscriptionMethods) NewHeads(ctx context.Context) (*rpc.Subscription, error) {
@@ -58,37 +61,53 @@ func (m *subscriptionMethods) subscribe(ctx context.Context, i *interest) (*rpc.
 	if !ok {
 		return nil, rpc.ErrNotificationsUnsupported
 	}
+	client := m.client(rpc.PeerInfoFromContext(ctx).RemoteAddr)
+	if client == nil {
+		return nil, context.Canceled
+	}
+	if !i.out.open(client.behind, i.size()) {
+		return nil, errTooManySubscriptions
+	}
 	if err := m.feed.add(ctx, i); err != nil {
+		i.out.close()
 		return nil, err
 	}
 	subscription := notifier.CreateSubscription()
-	remote := rpc.PeerInfoFromContext(ctx).RemoteAddr
 	m.running.Go(func() {
+		defer i.out.close()
 		defer m.feed.remove(i)
-		if !m.send(notifier, subscription, i) {
-			m.drop(remote)
+		if !m.send(&sending{notifier, subscription, i, client.account.Hold()}) {
+			client.drop()
 		}
 	})
 	return subscription, nil
 }
 
+// A sending is a subscription whose news are sent.
+type sending struct {
+	notifier *rpc.Notifier
+	*rpc.Subscription
+	*interest
+	hold *bytebudget.Hold // of what is sent
+}
+
 // send sends what comes until the client or the server ends it. It is false if
 // the client has missed something, and must be told by the end of its connection.
-func (m *subscriptionMethods) send(notifier *rpc.Notifier, s *rpc.Subscription, i *interest) bool {
+func (m *subscriptionMethods) send(s *sending) bool {
 	for {
 		select {
 		case <-m.ctx.Done():
 			return true
 		case <-s.Err():
 			return true
-		case <-i.out.wake:
+		case <-s.out.wake:
 		}
-		items, ok := i.out.take()
+		items, ok := s.out.take()
 		if !ok {
 			return false
 		}
 		for some := range slices.Chunk(items, itemsInTurn) {
-			if !m.sendSome(notifier, s.ID, i, some) {
+			if !m.sendSome(s, some) {
 				return false
 			}
 		}
@@ -104,8 +123,8 @@ const (
 
 // sendSome sends some items, when it is the subscription's turn. Few have one at a
 // time, so that many who send much leave the processor to others.
-func (m *subscriptionMethods) sendSome(notifier *rpc.Notifier, id rpc.ID, i *interest, items []item) bool {
-	if i.logs != nil || i.expand != nil {
+func (m *subscriptionMethods) sendSome(s *sending, items []item) bool {
+	if s.mayBeLarge() {
 		if m.turns.enter(m.ctx) != nil {
 			return true
 		}
@@ -114,18 +133,25 @@ func (m *subscriptionMethods) sendSome(notifier *rpc.Notifier, id rpc.ID, i *int
 		defer time.AfterFunc(turnTime, leave).Stop()
 	}
 	for _, one := range items {
-		if !m.notify(notifier, id, i, one) {
+		if !m.notify(s, one) {
 			return false
 		}
 	}
 	return true
 }
 
-// notify sends one item.
-func (m *subscriptionMethods) notify(notifier *rpc.Notifier, id rpc.ID, i *interest, one item) bool {
-	result, err := i.encode(m.ctx, one)
+// notify sends one item. One for which there is no room is dropped, and made again
+// when there is.
+func (m *subscriptionMethods) notify(s *sending, one item) bool {
+	defer s.hold.Release()
+	result, err := s.encode(m.ctx, one)
+	for err == nil && s.mayBeLarge() && !s.hold.TryResize(2*int64(len(result))) {
+		if err = s.hold.Resize(m.ctx, 2*int64(len(result))); err == nil {
+			result, err = s.encode(m.ctx, one)
+		}
+	}
 	if err != nil {
 		return m.ctx.Err() != nil
 	}
-	return result == nil || notifier.Notify(id, result) == nil
+	return result == nil || s.notifier.Notify(s.ID, result) == nil
 }

@@ -186,6 +186,59 @@ func TestSlowSubscribers(t *testing.T) {
 	}
 }
 
+// However many subscriptions a client has, and reads nothing of, they hold no more
+// than the share of its connection. Others hear as ever.
+func TestManySubscriptions(t *testing.T) {
+	f, b := budgeted(t)
+	c := f.socket()
+	const subscriptions = 600
+	for range subscriptions {
+		f.write(c, `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["logs",{}]}`)
+		if _, _, err := c.Read(t.Context()); err != nil { // that it is subscribed
+			t.Fatal(err)
+		}
+	}
+	before := heap()
+	heads := subscribe(t, f.dial(), "newHeads")
+	f.commitLarge(1)
+	await(t, heads)
+	most := int64(0)
+	for range 20 { // each has had its turn by then
+		time.Sleep(200 * time.Millisecond)
+		most = max(most, int64(heap()-before))
+		if held := b.Held(); held > b.Share() {
+			t.Errorf("%d bytes are held", held)
+		}
+	}
+	if most > fewBytes*3/2 {
+		t.Errorf("%d MB of memory are taken", most>>20)
+	}
+}
+
+// What a client subscribes to is bounded; others may subscribe.
+func TestTooManySubscriptions(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, recording(), 1100)
+	var hashes []string
+	for i := range 1000 {
+		hashes = append(hashes, fmt.Sprintf(`"0x%064x"`, i))
+	}
+	topics := `[[` + strings.Repeat(strings.Join(hashes, ",")+"],[", 3) + strings.Join(hashes, ",") + `]]`
+	large := `{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["logs",{"topics":` + topics + `}]}`
+	c := f.socket()
+	for subscriptions := 0; ; subscriptions++ {
+		f.write(c, large)
+		_, message, err := c.Read(t.Context())
+		if err != nil || subscriptions > 100 {
+			t.Fatal(subscriptions, err)
+		}
+		if strings.Contains(string(message), "too many subscriptions") {
+			break
+		}
+	}
+	subscribe(t, f.dial(), "newHeads")
+}
+
 // A batch is answered in order, each call as by itself, and ends with errors once
 // it is too large.
 func TestBatchInParts(t *testing.T) {

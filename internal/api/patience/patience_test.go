@@ -1,4 +1,4 @@
-package jsonrpc
+package patience_test
 
 import (
 	"errors"
@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"gapless/internal/api/patience"
 )
 
 // Who does not read is waited for, but not for ever; who reads slowly is.
@@ -16,21 +18,21 @@ func TestPatience(t *testing.T) {
 		server, client := net.Pipe()
 		defer server.Close()
 		defer client.Close()
-		data := make([]byte, 10*sentAtOnce)
+		data := make([]byte, 10*patience.Piece)
 		go func() {
 			for range 9 {
-				time.Sleep(sendTime - time.Second)
-				if _, err := io.ReadFull(client, make([]byte, sentAtOnce)); err != nil {
+				time.Sleep(patience.Time - time.Second)
+				if _, err := io.ReadFull(client, make([]byte, patience.Piece)); err != nil {
 					t.Error(err)
 				}
 			}
 		}()
 		began := time.Now()
-		n, err := newPatientConn(server).Write(data)
-		if n != 9*sentAtOnce || !errors.Is(err, os.ErrDeadlineExceeded) {
+		n, err := patience.NewConn(server).Write(data)
+		if n != 9*patience.Piece || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%d bytes, %v", n, err)
 		}
-		if took := time.Since(began); took != 9*(sendTime-time.Second)+sendTime {
+		if took := time.Since(began); took != 9*(patience.Time-time.Second)+patience.Time {
 			t.Errorf("it took %s", took)
 		}
 	})
