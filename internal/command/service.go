@@ -75,13 +75,14 @@ type service struct {
 	page     *page
 	manager  manager // nil if none started the process
 
-	isNew   bool    // the file had no chain when it was opened
-	last    *uint64 // until, as a number
-	reached atomic.Bool
-	engine  atomic.Pointer[engine]
-	waiting atomic.Pointer[string] // why there is no engine yet
-	heldBy  atomic.Pointer[string] // --daily-calls, in words; nil if calls do not wait for those of the day
-	hinted  sync.Once              // of --verify warn
+	isNew     bool    // the file had no chain when it was opened
+	last      *uint64 // until, as a number
+	reached   atomic.Bool
+	engine    atomic.Pointer[engine]
+	waiting   atomic.Pointer[string]      // why there is no engine yet
+	unsettled atomic.Pointer[pausedError] // what a start waits for before it can write; nil if for nothing
+	heldBy    atomic.Pointer[string]      // --daily-calls, in words; nil if calls do not wait for those of the day
+	hinted    sync.Once                   // of --verify warn
 }
 
 // An engine is what indexes. There is one once the node has said which chain it
@@ -157,7 +158,11 @@ func (s *service) open(ctx context.Context) (err error) {
 	if err := s.announceUpgrade(ctx); err != nil {
 		return withHint(err)
 	}
-	if s.store, err = store.Open(ctx, s.db); err != nil {
+	err = s.untilWritable(ctx, func() (err error) { // an older schema is brought up to date
+		s.store, err = store.Open(ctx, s.db)
+		return err
+	})
+	if err != nil {
 		return explainOpen(err, s.db)
 	}
 	if s.opened != nil {

@@ -52,6 +52,9 @@ const (
 	// ErrHeld: a reader of another program's keeps the -wal from being taken
 	// into the file.
 	ErrHeld = NoRoom("a reader holds the -wal")
+	// ErrBusy: another program holds the write lock on the file for longer than
+	// [busyWait].
+	ErrBusy = NoRoom("another program holds the write lock on the file and has not ended its transaction; `fuser -v` and `lsof` tell which")
 )
 
 // A ForkError says that a block does not fit a stored neighbour. Nothing was
@@ -96,8 +99,8 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", ErrCorrupt, err)
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w (%w)", ErrFull, err)
-	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("the file is busy: another program holds a transaction on it: %w", err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return fmt.Errorf("%w (%w)", ErrBusy, err)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
 		return fmt.Errorf("the file or its folder can't be written or opened: %w", err)
 	}
