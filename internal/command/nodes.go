@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (f *nodeFlags) into(o *options) (err error) {
 // urls gives the nodes of --rpc and --rpc-file, or the usual one. No error
 // repeats a URL: it may hold a key.
 func (f *nodeFlags) urls() ([]string, error) {
-	urls := f.rpc
+	urls := slices.Clone(f.rpc)
 	if f.rpcFile != "" {
 		more, err := readLines(f.rpcFile)
 		if err != nil {

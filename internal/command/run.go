@@ -76,6 +76,8 @@ usage: gapless run [flags]
   --log-level LEVEL     debug, info, warn or error (info)
   --log-format FORMAT   text or json (text)
 
+SIGHUP has --rpc-file, --labels and --abi read again.
+
 The environment can set each flag, for example GAPLESS_DB, GAPLESS_RPC (URLs separated by spaces)
 and GAPLESS_RPC_HEADER and GAPLESS_ABI (one a line).
 `
@@ -148,6 +150,11 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		defer outliveLog()()
+		var ignore func()
+		o.hangups, ignore = hangups()
+		o.rereadURLs = f.urls
+		defer ignore()
 		out := newConsole(a.stderr)
 		log := f.logger(out)
 		s := newService(o, out, log)

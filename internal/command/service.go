@@ -18,6 +18,7 @@ import (
 
 	"gapless/gapfill"
 	"gapless/indexer"
+	"gapless/internal/api/pages"
 	"gapless/internal/chain"
 	"gapless/internal/node"
 	"gapless/internal/pause"
@@ -52,6 +53,9 @@ type options struct {
 	abis          []string // folders with contracts' ABIs
 	labels        string   // file with names of addresses
 
+	rereadURLs func() ([]string, error) // reads urls again
+	hangups    <-chan os.Signal         // has a value when that is to be done; nil: never
+
 	// opened, if set, is called with the open file.
 	opened func(*store.Store)
 	// finished, if set, is called once all up to until is stored or the wait is
@@ -73,7 +77,8 @@ type service struct {
 	store    *store.Store // nil until it is open, as are the next two
 	node     *node.Node
 	page     *page
-	manager  manager // nil if none started the process
+	shown    *pages.Handler // nil without a page
+	manager  manager        // nil if none started the process
 
 	isNew     bool    // the file had no chain when it was opened
 	last      *uint64 // until, as a number
@@ -233,6 +238,7 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.reportToManager(ctx, s.store.Answers) })
 	g.Go(func() error { return s.watchQuota(ctx) })
 	g.Go(func() error { return s.watchPlace(ctx) })
+	g.Go(func() error { return s.watchHangups(ctx) })
 	g.Go(func() error {
 		e, err := s.start(ctx)
 		if err != nil {
