@@ -40,7 +40,9 @@ usage: gapless run [flags]
   --until N|latest      store nothing above this block, and end when all up to it is there
   --keep N              delete what is more than N blocks below the head, once it is final; a new
                         file begins that far below it (0: keep all)
-  --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
+  --wait DURATION       with --until: how long to wait for what is missing at the end, and at the start
+                        for a node that refuses (10m). Without --until: at the first start, how long
+                        to wait for a node that refuses (not at all)
   --rps N               calls a second to all nodes; -1 for no limit
                         (50, without limit on this machine)
   --daily-calls N       calls to all nodes in a day of UTC; what new blocks need until its end is
@@ -145,7 +147,8 @@ const defaultListen = "127.0.0.1:8600"
 
 func (a *app) runCommand(name, usage string) *cobra.Command {
 	var f runFlags
-	c := a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
+	var c *cobra.Command
+	c = a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
 		o, err := pause.Await(ctx, f.options) // a file that is read may be a pipe
 		if err != nil {
 			return err
@@ -153,7 +156,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		defer outliveLog()()
 		var ignore func()
 		o.hangups, ignore = hangups()
-		o.rereadURLs = f.urls
+		o.rereadURLs, o.waits = f.urls, c.Flags().Changed("wait")
 		defer ignore()
 		out := newConsole(a.stderr)
 		log := f.logger(out)

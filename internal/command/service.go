@@ -36,6 +36,7 @@ type options struct {
 	timeout       time.Duration // of a call; 0 is the node package's
 	from, until   *place
 	wait          time.Duration
+	waits         bool // somebody has said so
 	level         chain.Level
 	confirmations uint64
 	keep          uint64 // blocks up to the head that stay; 0 for all
