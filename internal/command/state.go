@@ -37,7 +37,7 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 		st.Missing, err = rest.CountMissing(ctx, s.store.Reader)
 	}
 	if why := s.paused(); why != nil {
-		st.State = "paused: " + why.Error()
+		st.State, st.Rate = "paused: "+why.Error(), 0
 	}
 	st.Missing.Trouble = trouble
 	if paced := s.paced(); paced != "" {
