@@ -165,7 +165,9 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		return s.run(ctx)
 	})
 	f.register(c.Flags())
-	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isSetting) }
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		return errors.Join(misspelt(c.Flags()), fromEnvironment(c.Flags(), isSetting))
+	}
 	return c
 }
 

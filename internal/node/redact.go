@@ -126,12 +126,33 @@ func (r *redactor) error(err error) error {
 	return errors.New(r.text(err.Error()))
 }
 
+// escapePassword escapes a password that was written into a URL as it is, which ends
+// at the last @.
+func escapePassword(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	at := strings.LastIndex(rest, "@")
+	if !ok || at < 0 {
+		return s
+	}
+	name, password, ok := strings.Cut(rest[:at], ":")
+	if !ok {
+		return s
+	}
+	return scheme + "://" + url.UserPassword(name, password).String() + "@" + rest[at+1:]
+}
+
 // parseURL reads an endpoint's URL. Its errors hold nothing of it but the
 // scheme.
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, errors.New("not a URL")
+		u, err = url.Parse(escapePassword(s))
+	}
+	if err != nil {
+		return nil, errors.New("not a URL: in a password write %25 for %, %20 for a space")
+	}
+	if u.Fragment != "" {
+		return nil, errors.New("URL with a #: if that is of a password or a key, write %23")
 	}
 	switch u.Scheme {
 	case "http", "https", "ws", "wss":
