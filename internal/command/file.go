@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"gapless/internal/store"
 )
@@ -33,6 +34,8 @@ func openWith(ctx context.Context, db string, open func(context.Context, string)
 // withHint adds to an error of the file what can be done.
 func withHint(err error) error {
 	switch {
+	case errors.Is(err, store.ErrUnwritable) && errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w\nmount its file system so that it can be written, after a look at `dmesg`, or name another file with --db", err)
 	case errors.Is(err, store.ErrUnwritable):
 		return fmt.Errorf("%w\ngive yourself the right to write it, or name another file with --db; gapless keeps FILE-wal, FILE-shm and FILE.lock beside FILE", err)
 	case errors.Is(err, store.ErrForeign):

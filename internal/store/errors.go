@@ -101,8 +101,9 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", ErrFull, err)
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return fmt.Errorf("%w (%w)", ErrBusy, err)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return fmt.Errorf("the file or its folder can't be written or opened: %w", err)
+	}
+	if text := sentence(e.Code()); text != "" {
+		return fmt.Errorf("%s: %w", text, err)
 	}
 	return err
 }

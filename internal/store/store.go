@@ -41,6 +41,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	TempBeside(path)
 	if err := errors.Join(writable(path), single(path)); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
