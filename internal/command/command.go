@@ -125,7 +125,7 @@ func (a *app) root() *cobra.Command {
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
 		a.retryCommand(), a.skipCommand(), a.pruneCommand(), a.verifyCommand(), a.replayCommand(),
 		a.exportCommand(), a.importCommand(), a.digestCommand(), a.diffCommand(),
-		a.backupCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
+		a.backupCommand(), a.restoreCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	)
 	speakPlainly(root)
 	teach(root)
@@ -178,6 +178,7 @@ usage:
   gapless diff A B            what differs between two files
   gapless import FILE...      store blocks from archives: JSON lines, era1, or RLP with receipts
   gapless backup OUT          copy the file while it is written to, and prove the copy
+  gapless restore BACKUP      put a backup in the place of the file, which is put aside
   gapless prune --below N     delete old blocks, and give their space back
   gapless version             this program's version and those of its parts
   gapless completion SHELL    a script by which bash, zsh, fish or PowerShell completes all this

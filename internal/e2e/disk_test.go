@@ -48,7 +48,7 @@ func TestNoTempFolder(t *testing.T) {
 		/mnt/gapless digest --db /mnt/again.db
 	' sh "$1"`, dir)
 	t.Log(said)
-	if strings.Contains(said, "6410") || !strings.Contains(said, "appended 6 blocks") {
+	if strings.Contains(said, "6410") || !strings.Contains(said, " blocks from 0 to ") {
 		t.Error(said)
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "gapless-import*")); left != nil {

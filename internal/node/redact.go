@@ -148,8 +148,13 @@ func parseURL(s string) (*url.URL, error) {
 	if err != nil {
 		u, err = url.Parse(escapePassword(s))
 	}
-	if err != nil {
+	switch {
+	case err != nil && !strings.Contains(s, "://"):
+		return nil, errors.New("URL without http://, https://, ws:// or wss://")
+	case err != nil && strings.Contains(s, "@"):
 		return nil, errors.New("not a URL: in a password write %25 for %, %20 for a space")
+	case err != nil:
+		return nil, errors.New("not a URL")
 	}
 	if u.Fragment != "" {
 		return nil, errors.New("URL with a #: if that is of a password or a key, write %23")

@@ -26,7 +26,7 @@ var (
 	// there that would run.
 	ErrAltered = schema.ErrAltered
 	// ErrCorrupt: SQLite can't make sense of the file.
-	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
+	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew; a backup is put in its place by `gapless restore`, never by copying it over")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store is closed")
 	// ErrNoChain: the file is new and has no identity yet.
