@@ -43,7 +43,9 @@ type Worker struct {
 	queue   *queue
 	reading bool           // the rows, to make the queue anew
 	since   []func(*queue) // what has changed the queue since that began
-	paused  error          // why nothing can be written now
+
+	paused   error     // why nothing can be written now
+	pausedAt time.Time // since when
 }
 
 // New makes a worker and its queue from the rows of failed_blocks. index is
@@ -155,20 +157,24 @@ func (w *Worker) RetryAll() {
 	w.change(func(q *queue) { q.allDue(now) })
 }
 
-// Paused says why nothing can be written now, which is a [store.NoRoom]; it is
-// nil if it can.
-func (w *Worker) Paused() error {
+// Paused says why nothing can be written now, which is a [store.NoRoom], and
+// since when; it is nil if it can.
+func (w *Worker) Paused() (why error, since time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.paused
+	return w.paused, w.pausedAt
 }
 
-// setPaused gives what it said before.
-func (w *Worker) setPaused(why error) (before error) {
+// setPaused says why nothing can be written now, or with nil that it can. It
+// reports whether nothing could be until then.
+func (w *Worker) setPaused(why error) (isNew bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	before, w.paused = w.paused, why
-	return before
+	if isNew = why != nil && w.paused == nil; isNew {
+		w.pausedAt = time.Now()
+	}
+	w.paused = why
+	return isNew
 }
 
 // poke wakes the lanes. The queue's lock is held.

@@ -72,8 +72,8 @@ func (l *lane) awaitEndpoint(ctx context.Context, cause error) error {
 	return nil
 }
 
-// write carries out a transaction. While there is no room it waits, and then
-// tries it again.
+// write carries out a transaction. While the file can't be written it waits, and
+// then tries it again.
 func (w *Worker) write(ctx context.Context, transaction func() error) error {
 	defer w.setPaused(nil)
 	for {
@@ -87,8 +87,8 @@ func (w *Worker) write(ctx context.Context, transaction func() error) error {
 		if !errors.As(err, new(store.NoRoom)) {
 			return err
 		}
-		if w.setPaused(err) == nil {
-			w.log.Error("retries pause until there is room", "err", err)
+		if w.setPaused(err) {
+			w.log.Error("retries pause until the file can be written", "err", err)
 		}
 		if err := pause.For(ctx, roomEvery); err != nil {
 			return err

@@ -13,7 +13,8 @@ import (
 const (
 	foreignEvery = 5 * time.Second  // how often a source that serves another chain is looked at
 	mostToldWait = 15 * time.Minute // however long a node says that it wants to be left alone
-	roomEvery    = 5 * time.Second  // how often it is looked whether there is room
+	roomEvery    = 5 * time.Second  // how often it is tried again to write
+	lockPatience = 10 * time.Minute // how long a run that has an end waits for another program's lock
 	failingEvery = time.Second      // at least, before a source that fails again as soon as it answers is asked
 )
 
@@ -144,23 +145,25 @@ func (x *Indexer) room() error {
 	return x.options.Room()
 }
 
-// awaitRoom waits for a moment, before it is tried again to write where there
-// was no room. A run that has an end does not wait.
+// awaitRoom waits for a moment, before it is tried again to write where that
+// failed for now. A run that has an end does not wait for room, which may never
+// come, and for a lock a while.
 func (x *Indexer) awaitRoom(ctx context.Context, why store.NoRoom, err error) error {
-	if x.options.Until != nil {
+	isNew, since := x.setPaused(err)
+	if x.options.Until != nil && (why != store.ErrBusy || time.Since(since) > lockPatience) {
 		return err
 	}
 	x.setState(why.Error())
-	if x.setPaused(err) == nil {
-		x.log.Error("indexing pauses until there is room", "err", err)
+	if isNew {
+		x.log.Error("indexing pauses until the file can be written", "err", err)
 	}
 	return pause.For(ctx, roomEvery)
 }
 
-// goesOn notes that nothing waits for room any more.
+// goesOn notes that the file can be written.
 func (x *Indexer) goesOn() {
-	if x.setPaused(nil) != nil {
-		x.log.Info("there is room again")
+	if wasPaused, since := x.setPaused(nil); wasPaused {
+		x.log.Info("the file can be written again", "paused_for", time.Since(since).Round(time.Second))
 	}
 }
 

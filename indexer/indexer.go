@@ -271,7 +271,7 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 	}
 	x.caughtUp()
 	if err := x.postpone(ctx, target); err != nil {
-		return 0, err
+		return x.unclear(ctx, err)
 	}
 	err := x.catchUp(ctx, target)
 	if err == nil {

@@ -18,6 +18,7 @@ type Status struct {
 	Rate       float64   // blocks a second of late
 	Lagging    bool      // the source is at ChainHead, below what the file has, and waited for
 	Paused     error     // why nothing can be written for now: a store.NoRoom; nil if it can
+	PausedAt   time.Time // since when
 }
 
 // Lag is how many blocks of the chain are not yet stored or known to be
@@ -47,13 +48,18 @@ func (x *Indexer) setState(state string) (before string) {
 	return before
 }
 
-// setPaused says why nothing can be written now, or with nil that it can, and
-// gives what it said before.
-func (x *Indexer) setPaused(why error) (before error) {
+// setPaused says why nothing can be written now, or with nil that it can. It
+// reports whether that is another state than before, and since when nothing could
+// be written.
+func (x *Indexer) setPaused(why error) (changed bool, since time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	before, x.status.Paused = x.status.Paused, why
-	return before
+	changed = (why == nil) != (x.status.Paused == nil)
+	if changed && why != nil {
+		x.status.PausedAt = time.Now()
+	}
+	x.status.Paused = why
+	return changed, x.status.PausedAt
 }
 
 // setLagging says whether the source is behind the file, and gives what it said

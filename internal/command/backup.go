@@ -17,7 +17,8 @@ import (
 const backupUsage = `
 Write a copy of the file as it is at one moment, also while gapless run writes to it. It gets its
 name once it is proved whole, as by gapless verify, and is then one file with all that is stored,
-the missing blocks and the journal too: gapless run --db OUT goes on with it.
+the missing blocks and the journal too: gapless run --db OUT goes on with it. To put it in the
+place of the file, use gapless restore: copied over a file whose -wal is left over, it is damaged.
 
 usage: gapless backup OUT [flags]
 
@@ -90,6 +91,8 @@ func (b *backup) mayWrite() error {
 		return usagef("%s is the file itself: name another", b.out)
 	case !b.force:
 		return usagef("%s is there already; --force replaces it", b.out)
+	case fileSize(b.out+"-wal") > 0 || fileSize(b.out+"-journal") > 0:
+		return usagef("%s is in use, or was not closed: what is in its -wal or -journal would damage the backup\nname another, and put it in its place with gapless restore", b.out)
 	}
 	return nil
 }
@@ -136,11 +139,7 @@ func (b *backup) write(ctx context.Context, r *store.Reader, partial string) err
 	if err := b.name(partial, r.Path()); err != nil {
 		return err
 	}
-	what := "no block yet"
-	if done.To+1 != done.From {
-		what = fmt.Sprintf("block %s to %s, %s missing", thousands(done.From), thousands(done.To), none(int(done.Missing)))
-	}
-	fmt.Fprintf(b.stdout, "%s: %s, %s; copied in %s, proved in %s\n", b.out, what, amount(fileSize(b.out)),
+	fmt.Fprintf(b.stdout, "%s: %s, %s; copied in %s, proved in %s\n", b.out, contents(done), amount(fileSize(b.out)),
 		copied.Sub(began).Round(time.Millisecond), time.Since(copied).Round(time.Millisecond))
 	return nil
 }

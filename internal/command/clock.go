@@ -25,6 +25,9 @@ func (s *service) watchClock(ctx context.Context, e *engine) error {
 		now := time.Now()
 		if by := jump(last, now); by != 0 {
 			s.log.Info("the clock jumped, or the machine slept: all that is missing is tried again", "by", by.Round(time.Second))
+			if err := e.worker.Reload(ctx); err != nil && ctx.Err() == nil { // since when a block is missing
+				return err
+			}
 			e.worker.RetryAll()
 		}
 		last = now

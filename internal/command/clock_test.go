@@ -1,7 +1,9 @@
 package command
 
 import (
+	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -41,17 +43,35 @@ func TestClockWasAhead(t *testing.T) {
 	ahead := chain.Failed(20, errors.New("lost"), 3, time.Now().Add(240*time.Hour))
 	ahead.NextAt = ahead.At.Add(time.Minute)
 	db := writeFile(t, 60, ahead)
+	isNear := func() {
+		t.Helper()
+		var gaps []gap
+		if err := json.Unmarshal([]byte(mustGapless(t, "gaps", "--db", db, "--json")), &gaps); err != nil || len(gaps) != 1 {
+			t.Fatal(gaps, err)
+		}
+		if g := gaps[0]; time.Until(g.NextRetryAt) > time.Hour || time.Until(g.FirstFailedAt) > 0 {
+			t.Errorf("gaps: since %s, next %s", g.FirstFailedAt, g.NextRetryAt)
+		}
+		for _, about := range []string{"gaps", "status"} {
+			if got := mustGapless(t, about, "--db", db); strings.Contains(got, " d") && strings.Contains(got, "in 24") {
+				t.Errorf("%s:\n%s", about, got)
+			}
+		}
+	}
+	isNear() // from the file alone
 	_, page := follow(t, db, url)
 	eventually(t, "the next try is within the hour", func() bool {
 		m := status(t, page).Missing
 		return m.Count == 1 && time.Until(m.NextAt) < time.Hour
 	})
-	if got := mustGapless(t, "status", "--db", db); !strings.Contains(got, "the oldest for 0 s") {
-		t.Errorf("status:\n%s", got)
-	}
-	if _, metrics := get(t, page+"/metrics"); !strings.Contains(metrics, "gapless_oldest_gap_age_seconds 0\n") {
-		t.Error("the oldest gap has an age")
-	}
+	isNear()
+	eventually(t, "the oldest gap grows old", func() bool { // or no alert would ever tell of it
+		_, metrics := get(t, page+"/metrics")
+		return strings.Contains(metrics, "gapless_oldest_gap_age_seconds ") && !regexp.MustCompile(`gapless_oldest_gap_age_seconds 0(\.0\d*)?\n`).MatchString(metrics)
+	})
+	mustGapless(t, "retry", "all", "--db", db)
+	eventually(t, "it was tried", func() bool { return status(t, page).Missing.Trouble.RetryCount > 3 })
+	isNear()
 	fail(fake, nil)
 	mustGapless(t, "retry", "all", "--db", db)
 	reaches(t, page, 61, 0)

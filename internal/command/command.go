@@ -125,8 +125,9 @@ func (a *app) root() *cobra.Command {
 		a.runCommand("run", runUsage), a.demoCommand(), a.statusCommand(), a.gapsCommand(),
 		a.retryCommand(), a.skipCommand(), a.pruneCommand(), a.verifyCommand(), a.replayCommand(),
 		a.exportCommand(), a.importCommand(), a.digestCommand(), a.diffCommand(),
-		a.backupCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
+		a.backupCommand(), a.restoreCommand(), a.completionCommand(), a.manCommand(), a.versionCommand(),
 	)
+	speakPlainly(root)
 	teach(root)
 	return root
 }
@@ -149,46 +150,6 @@ func (a *app) command(name, usage string, arguments int, do func(ctx context.Con
 		PreRunE: func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isDB) },
 		RunE:    func(c *cobra.Command, args []string) error { return do(c.Context(), args) },
 	}
-}
-
-// environment names the variable that stands for a flag.
-func environment(flag string) string {
-	return "GAPLESS_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
-}
-
-// fromEnvironment gives flags that are not on the command line the value of
-// their variable, if that is set and not empty. which says of a flag whether it
-// has one: --from means different things to run and to verify.
-func fromEnvironment(flags *pflag.FlagSet, which func(flag string) bool) (err error) {
-	flags.VisitAll(func(f *pflag.Flag) {
-		value := os.Getenv(environment(f.Name))
-		if f.Changed || value == "" || !which(f.Name) || err != nil {
-			return
-		}
-		for _, v := range parts(f, value) {
-			if bad := flags.Set(f.Name, v); bad != nil {
-				err = usagef("%s: %w", environment(f.Name), errors.Unwrap(bad))
-			}
-		}
-	})
-	return err
-}
-
-// isDB is the flag that all commands take from the environment, isSetting those
-// that run does.
-func isDB(flag string) bool      { return flag == "db" }
-func isSetting(flag string) bool { return flag != "help" }
-
-// parts splits the variable of a flag that may be repeated: headers and paths at
-// line ends, other values at any space.
-func parts(f *pflag.Flag, value string) []string {
-	switch kind := f.Value.Type(); {
-	case kind == "paths", f.Name == "rpc-header":
-		return strings.Split(strings.TrimSpace(value), "\n")
-	case kind == "stringArray":
-		return strings.Fields(value)
-	}
-	return []string{value}
 }
 
 const usualDB = "gapless.db"
@@ -217,6 +178,7 @@ usage:
   gapless diff A B            what differs between two files
   gapless import FILE...      store blocks from archives: JSON lines, era1, or RLP with receipts
   gapless backup OUT          copy the file while it is written to, and prove the copy
+  gapless restore BACKUP      put a backup in the place of the file, which is put aside
   gapless prune --below N     delete old blocks, and give their space back
   gapless version             this program's version and those of its parts
   gapless completion SHELL    a script by which bash, zsh, fish or PowerShell completes all this

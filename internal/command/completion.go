@@ -103,7 +103,7 @@ func arguments(c *cobra.Command) ([]string, files) {
 			names = append(names, other.Name())
 		}
 		return names, noFiles
-	case "replay", "import", "diff", "backup":
+	case "replay", "import", "diff", "backup", "restore":
 		return nil, all
 	}
 	return nil, noFiles

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"syscall"
 
 	"gapless/internal/store"
 )
@@ -22,6 +23,9 @@ func glanceAt(ctx context.Context, db string) (*store.Reader, error) {
 }
 
 func openWith(ctx context.Context, db string, open func(context.Context, string) (*store.Reader, error)) (*store.Reader, error) {
+	if err := store.OwnWAL(db); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, withHint(err)
+	}
 	r, err := open(ctx, db)
 	if errors.Is(err, fs.ErrNotExist) {
 		path, _ := filepath.Abs(db) // was good enough to look
@@ -33,8 +37,12 @@ func openWith(ctx context.Context, db string, open func(context.Context, string)
 // withHint adds to an error of the file what can be done.
 func withHint(err error) error {
 	switch {
+	case errors.Is(err, syscall.EROFS):
+		return fmt.Errorf("%w\nmount its file system so that it can be written, after a look at `dmesg`, or name another file with --db", err)
 	case errors.Is(err, store.ErrUnwritable):
 		return fmt.Errorf("%w\ngive yourself the right to write it, or name another file with --db; gapless keeps FILE-wal, FILE-shm and FILE.lock beside FILE", err)
+	case errors.Is(err, store.ErrStray):
+		return fmt.Errorf("%w\na backup was copied over the file: move that -wal away, it has what the file before had written last; `gapless restore` does all that by itself", err)
 	case errors.Is(err, store.ErrForeign):
 		return fmt.Errorf("%w\nname another file with --db", err)
 	case errors.Is(err, store.ErrAltered):

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"gapless/internal/chain"
+
+	"gapless/internal/store"
 )
 
 const importUsage = `
@@ -51,6 +53,7 @@ func (a *app) importCommand() *cobra.Command {
 		if i.paths, err = aFile.parseAll("FILE", args); err != nil {
 			return err
 		}
+		store.TempBeside(f.db) // standard input is put into a temporary file first
 		i.out = newConsole(a.stderr)
 		return i.run(c.Context())
 	}

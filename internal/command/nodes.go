@@ -2,10 +2,12 @@ package command
 
 import (
 	"bufio"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/pflag"
 )
@@ -50,7 +52,10 @@ func (f *nodeFlags) into(o *options) (err error) {
 // urls gives the nodes of --rpc and --rpc-file, or the usual one. No error
 // repeats a URL: it may hold a key.
 func (f *nodeFlags) urls() ([]string, error) {
-	urls := f.rpc
+	var urls []string
+	for _, url := range f.rpc {
+		urls = append(urls, unquote(strings.TrimSpace(url)))
+	}
 	if f.rpcFile != "" {
 		more, err := readLines(f.rpcFile)
 		if err != nil {
@@ -67,6 +72,9 @@ func (f *nodeFlags) urls() ([]string, error) {
 	return urls, nil
 }
 
+// byteOrderMark is what editors of Windows begin a text with.
+const byteOrderMark = "\ufeff"
+
 // readLines gives the lines of a file that are not empty or comments.
 func readLines(path string) (lines []string, err error) {
 	file, err := os.Open(path)
@@ -76,9 +84,12 @@ func readLines(path string) (lines []string, err error) {
 	defer file.Close()
 	s := bufio.NewScanner(file)
 	for s.Scan() {
-		line := strings.TrimSpace(s.Text())
-		if line != "" && !strings.HasPrefix(line, "#") {
-			lines = append(lines, line)
+		line := strings.TrimSpace(strings.TrimPrefix(s.Text(), byteOrderMark))
+		switch {
+		case !utf8.ValidString(line):
+			return nil, fmt.Errorf("%s is not UTF-8: save it as such", path)
+		case line != "" && !strings.HasPrefix(line, "#"):
+			lines = append(lines, unquote(line))
 		}
 	}
 	return lines, s.Err()

@@ -28,8 +28,7 @@ type page struct {
 // openPage begins to serve HTTP.
 func (s *service) openPage() (*page, error) {
 	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
-	shown, err := s.newPages(h)
-	if err != nil {
+	if err := s.newPages(h); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("tcp", s.listen)
@@ -40,7 +39,7 @@ func (s *service) openPage() (*page, error) {
 		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
 	}
 	calls := jsonrpc.New(s.callOptions())
-	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: shown, Metrics: s.registry}, s.listen, s.hosts...)
+	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: s.shown, Metrics: s.registry}, s.listen, s.hosts...)
 	p := &page{server: server, calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
 	go func() { p.ended <- p.server.Serve(listener) }()
 	return p, nil
@@ -70,36 +69,45 @@ func clientName() string {
 	return fmt.Sprintf("gapless/%s/%s-%s/%s", strings.ReplaceAll(version(), " ", "-"), runtime.GOOS, runtime.GOARCH, runtime.Version())
 }
 
-// newPages makes the pages, with the names that the user has for what is on the
-// chain.
-func (s *service) newPages(h *rest.Handler) (*pages.Handler, error) {
+// newPages makes the pages.
+func (s *service) newPages(h *rest.Handler) error {
+	labels, known, err := s.readNames()
+	if err != nil {
+		return err
+	}
+	var n pages.Node
+	if s.proxy {
+		n = s.node
+	}
+	s.shown = pages.New(h, labels, known, n)
+	return nil
+}
+
+// readNames reads the names that the user has for what is on the chain.
+func (s *service) readNames() (pages.Labels, *pages.Signatures, error) {
 	known, labels := pages.NewSignatures(), pages.Labels{}
 	for _, dir := range s.abis {
 		found, err := known.ReadABIs(dir)
 		if err != nil {
-			return nil, usagef("--abi: %w\nname a folder such as Foundry's out or Hardhat's artifacts", err)
+			return nil, nil, usagef("--abi: %w\nname a folder such as Foundry's out or Hardhat's artifacts", err)
 		}
 		s.log.Debug("ABIs read", "dir", dir, "contracts", found.Contracts)
 		if n := len(found.Skipped); n > 0 {
 			s.log.Warn("parts of ABIs skipped", "parts", n, "err", found.Skipped[0])
 		}
 	}
-	var n pages.Node
-	if s.proxy {
-		n = s.node
-	}
 	if s.labels == "" {
-		return pages.New(h, labels, known, n), nil
+		return labels, known, nil
 	}
 	f, err := os.Open(s.labels)
 	if err != nil {
-		return nil, usagef("--labels: %w", err)
+		return nil, nil, usagef("--labels: %w", err)
 	}
 	defer f.Close()
 	if labels, err = pages.ReadLabels(f); err != nil {
-		return nil, usagef("--labels: %s: %w\nevery line is an address and its name", s.labels, err)
+		return nil, nil, usagef("--labels: %s: %w\nevery line is an address and its name", s.labels, err)
 	}
-	return pages.New(h, labels, known, n), nil
+	return labels, known, nil
 }
 
 // reachable is how this machine reaches a listener, which may listen on all of

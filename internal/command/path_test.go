@@ -55,6 +55,8 @@ var pathUses = []pathUse{
 	{"import --receipts", "receipts", "import BLOCKS --receipts PATH --chain-id 1337 --db OUT", false},
 	{"backup OUT", "", "backup PATH --db DB", false},
 	{"backup --db", "db", "backup OUT --db PATH", false},
+	{"restore BACKUP", "db", "restore PATH --db OUT", false},
+	{"restore --db", "", "restore DB --db PATH", false},
 	{"replay FILE", "db", "replay PATH --listen 127.0.0.1:0 -- go version", false},
 }
 
@@ -79,7 +81,7 @@ func TestPathUsesAreAll(t *testing.T) {
 			}
 		})
 		if _, which := arguments(c); which == all {
-			for _, word := range regexp.MustCompile(`\b(FILE|A|B|OUT)\b`).FindAllString(strings.SplitN(parseUsage(c.Long).synopsis[0], "[", 2)[0], -1) {
+			for _, word := range regexp.MustCompile(`\b(FILE|A|B|OUT|BACKUP)\b`).FindAllString(strings.SplitN(parseUsage(c.Long).synopsis[0], "[", 2)[0], -1) {
 				want[c.Name()+" "+word] = true
 			}
 		}

@@ -69,6 +69,7 @@ func (a *app) replayCommand() *cobra.Command {
 			return err
 		}
 		r := &replay{replayFlags: f, path: file[0], command: args[1:], stdout: a.stdout, stderr: a.stderr}
+		defer outliveLog()()
 		return r.run(c.Context())
 	}
 	c.Flags().StringVar(&f.listen, "listen", defaultReplay, "")

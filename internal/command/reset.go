@@ -79,7 +79,11 @@ func (s *service) settle(ctx context.Context) (id chain.Identity, head, start ui
 		if id, head, err = s.awaitNode(ctx); err != nil {
 			return id, 0, 0, err
 		}
-		want, err := s.bind(ctx, id, head)
+		var want store.Identity
+		err := s.untilWritable(ctx, func() (err error) {
+			want, err = s.bind(ctx, id, head)
+			return err
+		})
 		if err == nil || ctx.Err() != nil || !passes(err, id) {
 			return id, head, want.Start, err
 		}

@@ -8,9 +8,11 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"gapless/internal/pause"
 	"gapless/internal/store"
 )
 
@@ -32,24 +34,66 @@ func (s *service) room(ctx context.Context) error {
 	return err
 }
 
-// paused says why nothing can be written now, which is a [store.NoRoom]; nil if
-// it can.
-func (e *engine) paused() error {
-	if err := e.indexer.Status().Paused; err != nil {
-		return err
-	}
-	return e.worker.Paused()
+// A pausedError says why nothing can be written now, which is a [store.NoRoom],
+// and since when.
+type pausedError struct {
+	why error
+	at  time.Time
 }
+
+func (e *pausedError) Unwrap() error { return e.why }
+func (e *pausedError) Error() string { return fmt.Sprintf("%s, since %s", e.why, clock(e.at)) }
+
+// paused says why nothing can be written now, a [*pausedError]; nil if it can.
+func (s *service) paused() error {
+	if p := s.unsettled.Load(); p != nil {
+		return p
+	}
+	e := s.engine.Load()
+	if e == nil {
+		return nil
+	}
+	if x := e.indexer.Status(); x.Paused != nil {
+		return &pausedError{x.Paused, x.PausedAt}
+	}
+	if why, at := e.worker.Paused(); why != nil {
+		return &pausedError{why, at}
+	}
+	return nil
+}
+
+// untilWritable calls try until what it fails with is not that nothing can be
+// written now. A run that has an end waits for no room, as the indexer.
+func (s *service) untilWritable(ctx context.Context, try func() error) error {
+	defer s.unsettled.Store(nil)
+	for {
+		err := try()
+		var why store.NoRoom
+		if !errors.As(err, &why) || s.until != nil && why != store.ErrBusy {
+			return err
+		}
+		if s.unsettled.Load() == nil {
+			s.unsettled.Store(&pausedError{err, time.Now()})
+			s.log.Error("waiting until the file can be written", "err", err)
+		}
+		if err := pause.For(ctx, writeAgain); err != nil {
+			return err
+		}
+	}
+}
+
+// writeAgain is how often it is tried to write before indexing begins.
+const writeAgain = time.Second
 
 // measureRoom adds what there is to be said of room to the metrics.
 func (s *service) measureRoom() {
 	gauge := func(name, help string, labels prometheus.Labels, read func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help, ConstLabels: labels}, read)
 	}
-	for reason, why := range map[string]store.NoRoom{"disk_full": store.ErrFull, "wal_held": store.ErrHeld} {
+	for reason, why := range map[string]store.NoRoom{"disk_full": store.ErrFull, "wal_held": store.ErrHeld, "locked": store.ErrBusy} {
 		s.registry.MustRegister(gauge("gapless_paused", "Whether nothing can be written for now (1), by reason.",
 			prometheus.Labels{"reason": reason}, func() float64 {
-				if e := s.engine.Load(); e != nil && errors.Is(e.paused(), why) {
+				if errors.Is(s.paused(), why) {
 					return 1
 				}
 				return 0

@@ -80,7 +80,7 @@ func TestWALLimit(t *testing.T) {
 	end()
 	reaches(t, page, 1001, 0)
 	eventually(t, "ready", func() bool { return status(t, page).Ready })
-	if got := p.stderr.String(); strings.Count(got, "indexing pauses") != 1 || strings.Count(got, "there is room again") != 1 {
+	if got := p.stderr.String(); strings.Count(got, "indexing pauses") != 1 || strings.Count(got, "the file can be written again") != 1 {
 		t.Errorf("it is not told once:\n%s", got)
 	}
 	if code := p.stop(); code != exitDone {

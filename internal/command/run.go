@@ -40,7 +40,9 @@ usage: gapless run [flags]
   --until N|latest      store nothing above this block, and end when all up to it is there
   --keep N              delete what is more than N blocks below the head, once it is final; a new
                         file begins that far below it (0: keep all)
-  --wait DURATION       with --until: how long to wait for what is missing at the end (10m)
+  --wait DURATION       with --until: how long to wait for what is missing at the end, and at the start
+                        for a node that refuses (10m). Without --until: at the first start, how long
+                        to wait for a node that refuses (not at all)
   --rps N               calls a second to all nodes; -1 for no limit
                         (50, without limit on this machine)
   --daily-calls N       calls to all nodes in a day of UTC; what new blocks need until its end is
@@ -75,6 +77,8 @@ usage: gapless run [flags]
   --labels FILE         names of addresses, for the pages: an address and its name a line
   --log-level LEVEL     debug, info, warn or error (info)
   --log-format FORMAT   text or json (text)
+
+SIGHUP has --rpc-file, --labels and --abi read again.
 
 The environment can set each flag, for example GAPLESS_DB, GAPLESS_RPC (URLs separated by spaces)
 and GAPLESS_RPC_HEADER and GAPLESS_ABI (one a line).
@@ -143,11 +147,17 @@ const defaultListen = "127.0.0.1:8600"
 
 func (a *app) runCommand(name, usage string) *cobra.Command {
 	var f runFlags
-	c := a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
+	var c *cobra.Command
+	c = a.command(name, usage, 0, func(ctx context.Context, _ []string) error {
 		o, err := pause.Await(ctx, f.options) // a file that is read may be a pipe
 		if err != nil {
 			return err
 		}
+		defer outliveLog()()
+		var ignore func()
+		o.hangups, ignore = hangups()
+		o.rereadURLs, o.waits = f.urls, c.Flags().Changed("wait")
+		defer ignore()
 		out := newConsole(a.stderr)
 		log := f.logger(out)
 		s := newService(o, out, log)
@@ -155,7 +165,9 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		return s.run(ctx)
 	})
 	f.register(c.Flags())
-	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isSetting) }
+	c.PreRunE = func(c *cobra.Command, _ []string) error {
+		return errors.Join(misspelt(c.Flags()), fromEnvironment(c.Flags(), isSetting))
+	}
 	return c
 }
 

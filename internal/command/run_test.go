@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -272,6 +273,56 @@ func TestNodeRefuses(t *testing.T) {
 		code, _, stderr := gapless(t, "run", "--db", newDB(t), "--rpc", tt.url(), "--listen", "off")
 		if code != exitFailed || !strings.Contains(stderr, tt.says) || strings.Contains(stderr, "secret") {
 			t.Errorf("%s: exit %d: %s", tt.name, code, stderr)
+		}
+	}
+}
+
+// A file that is there is served while the nodes refuse, and goes on when one does
+// not; so does a first start for which a wait was given. It says what to check.
+func TestRefusedForAWhile(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, check string
+		code        int
+		wait        string
+	}{
+		{"the key", "the key", http.StatusUnauthorized, ""},
+		{"the path", "the path", http.StatusNotFound, ""},
+		{"a first start", "the key", http.StatusForbidden, "2m"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			n, url := serve(t, 40)
+			n.Do(func(n *nodetest.Node) { n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: tt.code} })
+			var more []string
+			db := newDB(t)
+			if tt.wait == "" {
+				db = writeFile(t, 20)
+			} else {
+				more = []string{"--wait", tt.wait}
+			}
+			_, page := follow(t, db, url, more...)
+			eventually(t, "it waits", func() bool { return strings.Contains(status(t, page).NotReady, "waiting for the node: ") })
+			if why := status(t, page).NotReady; !strings.Contains(why, strconv.Itoa(tt.code)) || !strings.Contains(why, "check") || !strings.Contains(why, tt.check) {
+				t.Errorf("not ready: %s", why)
+			}
+			n.Do(func(n *nodetest.Node) { n.Every = nil })
+			reaches(t, page, 41, 0)
+		})
+	}
+}
+
+// A run that has an end, and a first start with a wait, give a node that refuses up.
+func TestRefusedForTooLong(t *testing.T) {
+	t.Parallel()
+	n, url := serve(t, 40)
+	n.Do(func(n *nodetest.Node) {
+		n.Every = &nodetest.Fault{Kind: nodetest.Status, Code: http.StatusUnauthorized}
+	})
+	for db, more := range map[string][]string{writeFile(t, 20): {"--until", "40"}, newDB(t): nil} {
+		code, _, stderr := gapless(t, append([]string{"run", "--db", db, "--rpc", url, "--listen", "off", "--wait", "1s"}, more...)...)
+		if code != exitFailed || !strings.Contains(stderr, "401") {
+			t.Errorf("exit %d: %s", code, stderr)
 		}
 	}
 }

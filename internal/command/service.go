@@ -18,6 +18,7 @@ import (
 
 	"gapless/gapfill"
 	"gapless/indexer"
+	"gapless/internal/api/pages"
 	"gapless/internal/chain"
 	"gapless/internal/node"
 	"gapless/internal/pause"
@@ -35,6 +36,7 @@ type options struct {
 	timeout       time.Duration // of a call; 0 is the node package's
 	from, until   *place
 	wait          time.Duration
+	waits         bool // somebody has said so
 	level         chain.Level
 	confirmations uint64
 	keep          uint64 // blocks up to the head that stay; 0 for all
@@ -51,6 +53,9 @@ type options struct {
 	anyPort       bool     // take another port if that one is taken
 	abis          []string // folders with contracts' ABIs
 	labels        string   // file with names of addresses
+
+	rereadURLs func() ([]string, error) // reads urls again
+	hangups    <-chan os.Signal         // has a value when that is to be done; nil: never
 
 	// opened, if set, is called with the open file.
 	opened func(*store.Store)
@@ -73,16 +78,18 @@ type service struct {
 	store    *store.Store // nil until it is open, as are the next two
 	node     *node.Node
 	page     *page
-	manager  manager // nil if none started the process
+	shown    *pages.Handler // nil without a page
+	manager  manager        // nil if none started the process
 
-	isNew   bool    // the file had no chain when it was opened
-	last    *uint64 // until, as a number
-	reached atomic.Bool
-	engine  atomic.Pointer[engine]
-	waiting atomic.Pointer[string] // why there is no engine yet
-	heldBy  atomic.Pointer[string] // --daily-calls, in words; nil if calls do not wait for those of the day
-	hinted  sync.Once              // of --verify warn
-	only    atomic.Pointer[error]  // why what was taken away is in no other file; nil if nothing was
+	isNew     bool    // the file had no chain when it was opened
+	last      *uint64 // until, as a number
+	reached   atomic.Bool
+	engine    atomic.Pointer[engine]
+	waiting   atomic.Pointer[string]      // why there is no engine yet
+	unsettled atomic.Pointer[pausedError] // what a start waits for before it can write; nil if for nothing
+	heldBy    atomic.Pointer[string]      // --daily-calls, in words; nil if calls do not wait for those of the day
+	hinted    sync.Once                   // of --verify warn
+	only      atomic.Pointer[error]       // why what was taken away is in no other file; nil if nothing was
 }
 
 // An engine is what indexes. There is one once the node has said which chain it
@@ -158,7 +165,11 @@ func (s *service) open(ctx context.Context) (err error) {
 	if err := s.announceUpgrade(ctx); err != nil {
 		return withHint(err)
 	}
-	if s.store, err = store.Open(ctx, s.db); err != nil {
+	err = s.untilWritable(ctx, func() (err error) { // an older schema is brought up to date
+		s.store, err = store.Open(ctx, s.db)
+		return err
+	})
+	if err != nil {
 		return explainOpen(err, s.db)
 	}
 	if s.opened != nil {
@@ -229,6 +240,7 @@ func (s *service) work(ctx context.Context) error {
 	g.Go(func() error { return s.reportToManager(ctx, s.store.Answers) })
 	g.Go(func() error { return s.watchQuota(ctx) })
 	g.Go(func() error { return s.watchPlace(ctx) })
+	g.Go(func() error { return s.watchHangups(ctx) })
 	g.Go(func() error {
 		e, err := s.start(ctx)
 		if err != nil {

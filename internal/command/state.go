@@ -36,6 +36,9 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 		st.State = "waiting for the node"
 		st.Missing, err = rest.CountMissing(ctx, s.store.Reader)
 	}
+	if why := s.paused(); why != nil {
+		st.State, st.Rate = "paused: "+why.Error(), 0
+	}
 	st.Missing.Trouble = trouble
 	if paced := s.paced(); paced != "" {
 		st.State = paced
@@ -57,9 +60,6 @@ func (e *engine) describe(st *rest.Status) {
 	st.State, st.Rate = x.State, x.Rate
 	if st.NodeBehind = x.Lagging; x.Lagging {
 		st.State = laggingLine(x)
-	}
-	if why := e.paused(); why != nil {
-		st.State = "paused: " + why.Error()
 	}
 	if x.HasHead {
 		lag := x.Lag()
@@ -98,6 +98,9 @@ func (s *service) ready() error {
 	if err := s.usedUp(); err != nil {
 		return err
 	}
+	if err := s.paused(); err != nil && s.engine.Load() == nil {
+		return err
+	}
 	e := s.engine.Load()
 	if e == nil {
 		if paced := s.paced(); paced != "" {
@@ -111,7 +114,7 @@ func (s *service) ready() error {
 	if err := s.down(); err != nil {
 		return err
 	}
-	if err := e.paused(); err != nil {
+	if err := s.paused(); err != nil {
 		return err
 	}
 	if s.reached.Load() && s.finished == nil {

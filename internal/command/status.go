@@ -103,7 +103,7 @@ func statusOf(ctx context.Context, db string) (rest.Status, error) {
 		return st, err
 	}
 	g, err := r.Growth(ctx)
-	if errors.Is(err, store.ErrNoChain) || err == nil && g.Took <= 0 {
+	if errors.Is(err, store.ErrNoChain) || err == nil && !g.Steady() {
 		return st, nil
 	}
 	const day = 24 * time.Hour
@@ -133,7 +133,7 @@ func printStatus(w io.Writer, st rest.Status) {
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-8s  %s\n", name, fmt.Sprintf(format, args...))
 	}
-	line("file", "%s, %s", st.File.Path, amount(st.File.Bytes))
+	line("file", "%s, %s", st.File.Path, sizeLine(st.File))
 	if st.Chain == nil {
 		line("chain", "none yet: no node has answered since the file was made")
 	} else {
@@ -164,6 +164,15 @@ func printStatus(w io.Writer, st rest.Status) {
 		line("node", "%s", endpointLine(e, e.Label))
 	}
 	line("process", "%s", processLine(st))
+}
+
+// sizeLine tells of a file and its -wal.
+func sizeLine(f rest.File) string {
+	text := amount(f.Bytes)
+	if f.WAL > 0 {
+		text += ", and " + amount(f.WAL) + " in its -wal"
+	}
+	return text
 }
 
 func headLine(st rest.Status) string {
@@ -307,7 +316,7 @@ func hide(text string) string {
 // no path and no host.
 func printReport(w io.Writer, st rest.Status) {
 	fmt.Fprintf(w, "### gapless status\n\n```\n%s", versions())
-	fmt.Fprintf(w, "file         %s\n", amount(st.File.Bytes))
+	fmt.Fprintf(w, "file         %s\n", sizeLine(st.File))
 	if c := st.Chain; c != nil {
 		fmt.Fprintf(w, "chain        id %d from block %d, %s\n", c.ID, c.Start, short(c.Client, 60))
 	}

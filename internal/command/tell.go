@@ -204,6 +204,8 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time,
 		return strings.TrimSuffix("waiting for the node's head · "+held, " · ")
 	case x.Next <= start:
 		parts = append(parts, "no block yet")
+	case x.Lag() > 0 && x.Paused != nil:
+		parts = append(parts, fmt.Sprintf("block %s of %s", thousands(x.Next-1), thousands(x.ChainHead)))
 	case x.Lag() > 0:
 		parts = append(parts, fmt.Sprintf("block %s of %s, %s", thousands(x.Next-1), thousands(x.ChainHead), rate(x.Rate)))
 	case x.Lagging:
@@ -219,7 +221,7 @@ func progressLine(x indexer.Status, start uint64, missing int, nextAt time.Time,
 		gaps += ", next retry " + until(nextAt)
 	}
 	parts = append(parts, gaps)
-	if lag := x.Lag(); lag > 0 && x.Rate > 0 {
+	if lag := x.Lag(); lag > 0 && x.Rate > 0 && x.Paused == nil {
 		parts = append(parts, span(toGo(lag, x.Rate))+" to go")
 	}
 	switch {
@@ -244,7 +246,11 @@ type mark struct {
 
 func (s *service) mark(ctx context.Context) (mark, error) {
 	next, err := s.store.Next(ctx)
-	return mark{next, fileSize(s.store.Path()) + fileSize(s.store.Path()+"-wal"), time.Now()}, err
+	if err != nil {
+		return mark{}, err
+	}
+	bytes, err := s.store.Used(ctx)
+	return mark{next, bytes, time.Now()}, err
 }
 
 // tellEstimate says what is still to go, if that is a while. The pace so far says
@@ -255,7 +261,7 @@ func (s *service) tellEstimate(ctx context.Context, e *engine, begin mark) error
 		return err
 	}
 	lag, blocks := e.indexer.Status().Lag(), now.next-min(begin.next, now.next)
-	if blocks == 0 || lag == 0 || s.paced() != "" {
+	if blocks == 0 || lag == 0 || s.paced() != "" || s.paused() != nil {
 		return nil
 	}
 	perSecond := float64(blocks) / now.at.Sub(begin.at).Seconds()
@@ -263,7 +269,7 @@ func (s *service) tellEstimate(ctx context.Context, e *engine, begin mark) error
 	if left < estimateIn {
 		return nil
 	}
-	bytes := int64(float64(now.bytes-begin.bytes) / float64(blocks) * float64(lag))
+	bytes := int64(float64(max(0, now.bytes-begin.bytes)) / float64(blocks) * float64(lag)) // blocks may have been pruned
 	free, known := freeDisk(filepath.Dir(s.store.Path()))
 	if !s.plain {
 		s.log.Info("to go", "blocks", lag, "time", left.Round(time.Second), "bytes", bytes, "bytes_free", free)

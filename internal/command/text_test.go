@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -59,6 +60,8 @@ func TestProgressLine(t *testing.T) {
 				"the node is at 10, this file at 5,200: waiting; nothing is deleted · none missing"},
 			{indexer.Status{HasHead: true, ChainHead: 9, Next: 10, State: "waiting for the node: x"}, 1, time.Time{}, "",
 				"block 9, up to date · 1 missing · waiting for the node: x"},
+			{indexer.Status{HasHead: true, ChainHead: 1999, Next: 1000, Rate: 100, Paused: errors.New("disk is full")}, 0, time.Time{}, "",
+				"block 999 of 1,999 · none missing · paused: disk is full"},
 			{indexer.Status{}, 0, time.Time{}, "paced", "waiting for the node's head · paced"},
 			{indexer.Status{HasHead: true, ChainHead: 615, Next: 9, Rate: 0.05}, 0, time.Time{}, "paced by --daily-calls, 4,321 left until 00:00 UTC",
 				"block 8 of 615, 0.1 blocks/s · paced by --daily-calls, 4,321 left until 00:00 UTC · none missing · 3 h to go"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -19,12 +20,14 @@ const (
 	firstAsk = 250 * time.Millisecond
 	nextAsks = time.Second     // on this machine, at most
 	farAsks  = 5 * time.Second // elsewhere, at most
+	refusals = time.Minute     // elsewhere, at most, while every endpoint refuses
 )
 
 // awaitNode asks the node for its chain and head until it answers. It fails if
-// every endpoint refuses to serve us: nobody is helped by waiting then.
+// every endpoint is of another chain than the file, or refuses to serve us for
+// longer than that is waited for.
 func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64, err error) {
-	told := ""
+	told, began := "", time.Now()
 	for wait := firstAsk; ; wait *= 2 {
 		id, head, err = s.askNode(ctx)
 		switch {
@@ -34,19 +37,34 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 			return id, 0, context.Cause(ctx)
 		case s.refused() && errors.Is(err, node.ErrAnotherChain):
 			return id, 0, fmt.Errorf("%w\n%s is of another chain than the node's: give each chain its own --db", err, s.db)
-		case s.refused():
+		case s.refused() && time.Since(began) >= s.refusalWait():
 			return id, 0, err
 		}
 		told = s.waitsFor(err, told)
 		longest := farAsks
 		if id.Loopback {
 			longest = nextAsks
+		} else if s.refused() {
+			longest = min(refusals, max(firstAsk, s.refusalWait()-time.Since(began)))
 		}
 		wait = min(wait, max(longest, s.node.PollEvery()))
 		if err := pause.For(ctx, wait); err != nil {
 			return id, 0, err
 		}
 	}
+}
+
+// refusalWait is how long a start waits while every endpoint refuses: at the first
+// it may be the URL that is wrong, later it is the node's trouble, as any other. A
+// run that has an end does not wait for ever.
+func (s *service) refusalWait() time.Duration {
+	switch {
+	case s.until != nil && !s.isNew, s.isNew && s.waits:
+		return s.wait
+	case s.isNew:
+		return 0
+	}
+	return math.MaxInt64
 }
 
 // waitsFor tells why there is a wait, unless that was told last. It returns what

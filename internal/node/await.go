@@ -36,11 +36,12 @@ func (n *Node) anyAnswers(ctx context.Context) bool {
 	within, stop := context.WithCancel(ctx)
 	defer stop()
 	answers := make(chan bool)
-	for _, e := range n.endpoints {
+	endpoints := n.endpoints()
+	for _, e := range endpoints {
 		go func() { answers <- n.answers(within, e) }()
 	}
 	any := false
-	for range n.endpoints {
+	for range endpoints {
 		if <-answers {
 			any = true
 			stop()

@@ -214,7 +214,7 @@ func (g *gathering) took(ctx context.Context, r reply) error {
 // take takes one endpoint's result.
 func (g *gathering) take(e *endpoint, i int, r chain.Result) {
 	g.tried[i][e] = true
-	several := len(g.node.endpoints) > 1
+	several := len(g.node.endpoints()) > 1
 	if g.results[i].Block != nil {
 		return // another endpoint was quicker
 	}

@@ -330,7 +330,7 @@ func (n *Node) PollEvery() time.Duration {
 		return 0
 	}
 	calls := 1
-	if several := len(n.endpoints); several > 1 {
+	if several := len(n.endpoints()); several > 1 {
 		calls += several + 2*(several-1)
 	}
 	return day * polledShare * time.Duration(calls) / time.Duration(n.budget.daily)

@@ -111,23 +111,23 @@ func (n *Node) rank(e *endpoint) rank {
 // ranked gives the endpoints in the order in which to ask them: the leader, then
 // by rank.
 func (n *Node) ranked() []*endpoint {
-	if len(n.endpoints) == 1 {
-		return n.endpoints
+	if len(n.endpoints()) == 1 {
+		return n.endpoints()
 	}
 	lead, _ := n.leader()
-	ranks := make(map[*endpoint]rank, len(n.endpoints))
-	for _, e := range n.endpoints {
+	ranks := make(map[*endpoint]rank, len(n.endpoints()))
+	for _, e := range n.endpoints() {
 		ranks[e] = n.rank(e)
 	}
 	ranks[lead] = -1
-	sorted := slices.Clone(n.endpoints)
+	sorted := slices.Clone(n.endpoints())
 	slices.SortStableFunc(sorted, func(a, b *endpoint) int { return int(ranks[a] - ranks[b]) })
 	return sorted
 }
 
 // elsewhere reports whether another endpoint than e is free.
 func (n *Node) elsewhere(e *endpoint) bool {
-	return slices.ContainsFunc(n.endpoints, func(o *endpoint) bool { return o != e && o.rank() < limited })
+	return slices.ContainsFunc(n.endpoints(), func(o *endpoint) bool { return o != e && o.rank() < limited })
 }
 
 // leader gives the endpoint whose heads and headers count, and a channel that is
@@ -160,9 +160,9 @@ func (n *Node) elect() *endpoint {
 	watched := n.watching.Load() > 0
 	best, bestRank := n.lead, down+1
 	if best == nil {
-		best = n.endpoints[0]
+		best = n.endpoints()[0]
 	}
-	for _, e := range n.endpoints {
+	for _, e := range n.endpoints() {
 		r := n.rank(e)
 		if e != n.lead && watched && r == ready && !e.isSteady() {
 			r = trailing

@@ -36,6 +36,7 @@ type endpoint struct {
 
 	mu            sync.Mutex // guards what follows
 	state         EndpointState
+	gone          bool      // it is asked no more
 	known         bool      // it was up or down before
 	failures      int       // in a row
 	lastError     error     // of the last failure
@@ -100,7 +101,7 @@ func newBatch(loopback bool) int {
 func (e *endpoint) answered() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.foreign {
+	if e.foreign || e.gone {
 		return // up to the next identity
 	}
 	e.failures = 0
@@ -119,6 +120,9 @@ func (e *endpoint) answered() {
 func (e *endpoint) failed(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if e.gone {
+		return
+	}
 	e.failures++
 	e.lastError = err
 	e.identified, e.foreign, e.steady = false, false, 0

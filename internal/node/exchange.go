@@ -113,11 +113,10 @@ func (e *endpoint) trouble(ctx, within context.Context, err error) error {
 	if within.Err() != nil {
 		return errorf(chain.EndpointDown, "%s: %w in %s", e.label, errSilent, e.timeout)
 	}
-	class := chain.EndpointDown
 	if refusing(err) {
-		class = chain.EndpointRefuses
+		return errorf(chain.EndpointRefuses, "%s: %w: %s", e.label, e.secrets.error(err), whatToCheck(err))
 	}
-	return errorf(class, "%s: %w", e.label, e.secrets.error(err))
+	return errorf(chain.EndpointDown, "%s: %w", e.label, e.secrets.error(err))
 }
 
 // unusable sorts an answer that does not answer the calls.
@@ -177,7 +176,7 @@ func readAnswer(ctx context.Context, r *http.Response, most bound, m *meter) ([]
 	if r.StatusCode == http.StatusOK {
 		return body, err
 	}
-	said := &chain.Error{Class: chain.EndpointDown, Err: fmt.Errorf("HTTP %d", r.StatusCode)}
+	said := &chain.Error{Class: chain.EndpointDown, Err: statusError(r.StatusCode)}
 	said.After = retryAfter(r.Header, time.Now())
 	class, sorted := statusClass(r.StatusCode)
 	if r.StatusCode == http.StatusServiceUnavailable && said.After > 0 {

@@ -98,8 +98,8 @@ func (n *Node) Holds(ctx context.Context, hash common.Hash) (held bool, err erro
 	if err != nil || held {
 		return held, err
 	}
-	for _, e := range n.endpoints {
-		if len(n.endpoints) == 1 || e.rank() > trailing || n.admit(ctx, e) != nil {
+	for _, e := range n.endpoints() {
+		if len(n.endpoints()) == 1 || e.rank() > trailing || n.admit(ctx, e) != nil {
 			continue
 		}
 		if held, err := e.holds(ctx, hash); err == nil && held {

@@ -53,7 +53,7 @@ func (n *Node) expect(x expectation) {
 	before := n.expected
 	n.expected = x
 	n.mu.Unlock()
-	for _, e := range n.endpoints {
+	for _, e := range n.endpoints() {
 		e.doubt(before.chainID != x.chainID || before.genesis != x.genesis)
 	}
 }

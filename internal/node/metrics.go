@@ -90,6 +90,13 @@ func (m *metrics) know(label string) {
 	m.disagreements.WithLabelValues(label)
 }
 
+// forget takes out what is of an endpoint that is asked no more.
+func (m *metrics) forget(label string) {
+	m.up.DeleteLabelValues(label)
+	m.refuses.DeleteLabelValues(label)
+	m.disagreements.DeleteLabelValues(label)
+}
+
 // request counts the calls of one request, whose outcome is theirs unless it is
 // ok: then each has its own.
 func (m *metrics) request(calls []*call, outcome string, elapsed time.Duration) {

@@ -37,7 +37,6 @@ type Options struct {
 // A Node is one chain as one or several endpoints tell of it. It is safe for
 // concurrent use.
 type Node struct {
-	endpoints []*endpoint
 	secrets   *redactor
 	logger    *slog.Logger
 	metrics   *metrics
@@ -46,24 +45,27 @@ type Node struct {
 	watching  atomic.Int32    // Follows that watch all endpoints
 	budget    *budget         // nil: calls are not counted by the day
 
+	make func(*url.URL) *endpoint
+	list atomic.Pointer[[]*endpoint]
+
 	mu       sync.Mutex    // guards what follows; may be held while an endpoint's is taken
 	lead     *endpoint     // as last elected; nil: never
 	moved    chan struct{} // closed when another one is
+	replaced chan struct{} // closed when there are other endpoints
 	expected expectation
 }
+
+// endpoints gives those that are asked, in the order of their URLs.
+func (n *Node) endpoints() []*endpoint { return *n.list.Load() }
 
 // New makes a Node. It checks the URLs, and asks nothing yet.
 func New(o Options) (*Node, error) {
 	if len(o.URLs) == 0 {
 		return nil, errors.New("node: no URL")
 	}
-	urls := make([]*url.URL, len(o.URLs))
-	for i, s := range o.URLs {
-		u, err := parseURL(strings.TrimSpace(s))
-		if err != nil {
-			return nil, fmt.Errorf("node: endpoint #%d: %w", i+1, err)
-		}
-		urls[i] = u
+	urls, err := parseURLs(o.URLs)
+	if err != nil {
+		return nil, err
 	}
 	m, err := newMetrics(o.Metrics)
 	if err != nil {
@@ -78,13 +80,26 @@ func New(o Options) (*Node, error) {
 	if o.Header == nil {
 		o.Header = http.Header{}
 	}
-	n := &Node{secrets: newRedactor(urls, o.Header), logger: o.Logger, metrics: m, moved: make(chan struct{})}
+	n := &Node{secrets: newRedactor(urls, o.Header), logger: o.Logger, metrics: m,
+		moved: make(chan struct{}), replaced: make(chan struct{})}
 	n.budget = newBudget(o.DailyCalls, o.Logger)
 	if err := m.count(o.Metrics, n.budget); err != nil {
 		return nil, fmt.Errorf("node: %w", err)
 	}
 	n.open(o, urls, m)
 	return n, nil
+}
+
+func parseURLs(texts []string) ([]*url.URL, error) {
+	urls := make([]*url.URL, len(texts))
+	for i, s := range texts {
+		u, err := parseURL(strings.TrimSpace(s))
+		if err != nil {
+			return nil, fmt.Errorf("node: endpoint #%d: %w", i+1, err)
+		}
+		urls[i] = u
+	}
+	return urls, nil
 }
 
 // open makes the endpoints.
@@ -102,9 +117,11 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 	if o.Rate > 0 {
 		shared = newLimiter(rate.Limit(o.Rate))
 	}
-	for i, u := range urls {
+	made := 0
+	n.make = func(u *url.URL) *endpoint {
+		made++
 		e := &endpoint{
-			label: fmt.Sprintf("%s#%d", shownHost(u), i+1), url: u, loopback: isLoopback(u.Hostname()),
+			label: fmt.Sprintf("%s#%d", shownHost(u), made), url: u, loopback: isLoopback(u.Hostname()),
 			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: shared,
 			budget: n.budget, answers: answers, metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
 		}
@@ -118,8 +135,13 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 		e.batch, e.given = newBatch(e.loopback), math.MaxUint64
 		e.mostBatch = e.batch
 		m.know(e.label)
-		n.endpoints = append(n.endpoints, e)
+		return e
 	}
+	var all []*endpoint
+	for _, u := range urls {
+		all = append(all, n.make(u))
+	}
+	n.list.Store(&all)
 }
 
 // mostCalls is an endpoint's own limit, in calls a second.
@@ -151,7 +173,7 @@ func (n *Node) Close() error {
 	if n.transport != nil {
 		n.transport.CloseIdleConnections()
 	}
-	for _, e := range n.endpoints {
+	for _, e := range n.endpoints() {
 		if e.sockets != nil {
 			e.sockets.close()
 		}
@@ -162,8 +184,9 @@ func (n *Node) Close() error {
 // State tells of the endpoints, in the order of their URLs.
 func (n *Node) State() []EndpointState {
 	lead, _ := n.leader()
-	states := make([]EndpointState, len(n.endpoints))
-	for i, e := range n.endpoints {
+	endpoints := n.endpoints()
+	states := make([]EndpointState, len(endpoints))
+	for i, e := range endpoints {
 		states[i] = e.snapshot()
 		states[i].Leads = e == lead
 	}
@@ -171,7 +194,7 @@ func (n *Node) State() []EndpointState {
 }
 
 func (n *Node) loopback() bool {
-	for _, e := range n.endpoints {
+	for _, e := range n.endpoints() {
 		if !e.loopback {
 			return false
 		}

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // hidden stands where a secret was.
@@ -20,30 +21,40 @@ const hidden = "…"
 // A redactor takes the secrets of all endpoints out of texts: what nodes,
 // proxies and the network stack echo of URLs and headers.
 type redactor struct {
-	secrets *regexp.Regexp // nil if there are none
+	known   []string                      // all secrets that there ever were
+	pattern atomic.Pointer[regexp.Regexp] // nil if there are none
 }
 
 func newRedactor(urls []*url.URL, header http.Header) *redactor {
-	var secrets []string
-	for _, u := range urls {
-		secrets = append(secrets, urlSecrets(u)...)
-	}
+	r := &redactor{}
 	for _, values := range header {
 		for _, v := range values {
-			secrets = append(secrets, v)
-			secrets = append(secrets, long(strings.Fields(v), 8)...)
+			r.known = append(r.known, v)
+			r.known = append(r.known, long(strings.Fields(v), 8)...)
 		}
 	}
-	secrets = long(secrets, 3)
+	r.add(urls)
+	return r
+}
+
+// add adds the secrets of URLs. What was one before may still be told. It is not
+// to be called by two at once.
+func (r *redactor) add(urls []*url.URL) {
+	for _, u := range urls {
+		r.known = append(r.known, urlSecrets(u)...)
+	}
+	slices.Sort(r.known)
+	r.known = slices.Compact(r.known)
+	secrets := long(r.known, 3)
 	if len(secrets) == 0 {
-		return &redactor{}
+		return
 	}
 	// The longest first: a part must not hide the whole's remainder.
 	slices.SortFunc(secrets, func(a, b string) int { return cmp.Compare(len(b), len(a)) })
 	for i, s := range secrets {
 		secrets[i] = regexp.QuoteMeta(s)
 	}
-	return &redactor{regexp.MustCompile("(?i)" + strings.Join(secrets, "|"))}
+	r.pattern.Store(regexp.MustCompile("(?i)" + strings.Join(secrets, "|")))
 }
 
 // urlSecrets gives all parts of a URL that may be a key.
@@ -90,10 +101,11 @@ func (r *redactor) text(s string) string {
 
 // whole gives all of s without secrets.
 func (r *redactor) whole(s string) string {
-	if r.secrets == nil {
+	pattern := r.pattern.Load()
+	if pattern == nil {
 		return s
 	}
-	return r.secrets.ReplaceAllString(s, hidden)
+	return pattern.ReplaceAllString(s, hidden)
 }
 
 // json gives JSON without secrets, nil if it is none without.
@@ -114,12 +126,38 @@ func (r *redactor) error(err error) error {
 	return errors.New(r.text(err.Error()))
 }
 
+// escapePassword escapes a password that was written into a URL as it is, which ends
+// at the last @.
+func escapePassword(s string) string {
+	scheme, rest, ok := strings.Cut(s, "://")
+	at := strings.LastIndex(rest, "@")
+	if !ok || at < 0 {
+		return s
+	}
+	name, password, ok := strings.Cut(rest[:at], ":")
+	if !ok {
+		return s
+	}
+	return scheme + "://" + url.UserPassword(name, password).String() + "@" + rest[at+1:]
+}
+
 // parseURL reads an endpoint's URL. Its errors hold nothing of it but the
 // scheme.
 func parseURL(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
+		u, err = url.Parse(escapePassword(s))
+	}
+	switch {
+	case err != nil && !strings.Contains(s, "://"):
+		return nil, errors.New("URL without http://, https://, ws:// or wss://")
+	case err != nil && strings.Contains(s, "@"):
+		return nil, errors.New("not a URL: in a password write %25 for %, %20 for a space")
+	case err != nil:
 		return nil, errors.New("not a URL")
+	}
+	if u.Fragment != "" {
+		return nil, errors.New("URL with a #: if that is of a password or a key, write %23")
 	}
 	switch u.Scheme {
 	case "http", "https", "ws", "wss":

@@ -111,5 +111,5 @@ func (e *endpoint) dial(ctx context.Context, u *url.URL) (*websocket.Conn, error
 	if !sorted {
 		class = chain.EndpointDown
 	}
-	return nil, errorf(class, "HTTP %d instead of a WebSocket", response.StatusCode)
+	return nil, errorf(class, "no WebSocket: %w", statusError(response.StatusCode))
 }

@@ -29,13 +29,28 @@ const headFor = 30 * time.Second
 // watch looks at all endpoints from time to time, if there are several, so that
 // it is known which are down or behind, and whether they agree.
 func (n *Node) watch(ctx context.Context) {
-	if len(n.endpoints) == 1 {
-		return
+	for ctx.Err() == nil {
+		endpoints, replaced := n.present()
+		within, end := context.WithCancel(ctx)
+		go func() {
+			defer end()
+			select {
+			case <-replaced:
+			case <-ctx.Done():
+			}
+		}()
+		if len(endpoints) > 1 {
+			n.watchAll(within, endpoints)
+		}
+		<-within.Done()
 	}
+}
+
+func (n *Node) watchAll(ctx context.Context, endpoints []*endpoint) {
 	n.watching.Add(1)
 	defer n.watching.Add(-1)
 	var all sync.WaitGroup
-	for _, e := range n.endpoints {
+	for _, e := range endpoints {
 		all.Go(func() { n.watchOne(ctx, e) })
 	}
 	all.Wait()
@@ -67,7 +82,7 @@ func (n *Node) look(ctx context.Context, e *endpoint) bool {
 		return false
 	}
 	best := uint64(0)
-	for _, o := range n.endpoints {
+	for _, o := range n.endpoints() {
 		if o != e && o.rank() <= trailing {
 			best = max(best, o.lowHead())
 		}

@@ -18,7 +18,7 @@ func (n *Node) Reject(number uint64) {
 // wrong notes that what an endpoint gave for a number can't be right. With a
 // single endpoint that is of no consequence.
 func (n *Node) wrong(e *endpoint, number uint64) {
-	if len(n.endpoints) == 1 {
+	if len(n.endpoints()) == 1 {
 		return
 	}
 	e.wasWrong(time.Now(), number)

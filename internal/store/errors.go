@@ -26,7 +26,7 @@ var (
 	// there that would run.
 	ErrAltered = schema.ErrAltered
 	// ErrCorrupt: SQLite can't make sense of the file.
-	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew")
+	ErrCorrupt = errors.New("the file is damaged; run `gapless verify` on a copy, or move it away to index anew; a backup is put in its place by `gapless restore`, never by copying it over")
 	// ErrClosed: the store is closed or closing.
 	ErrClosed = errors.New("store is closed")
 	// ErrNoChain: the file is new and has no identity yet.
@@ -52,6 +52,9 @@ const (
 	// ErrHeld: a reader of another program's keeps the -wal from being taken
 	// into the file.
 	ErrHeld = NoRoom("a reader holds the -wal")
+	// ErrBusy: another program holds the write lock on the file for longer than
+	// [busyWait].
+	ErrBusy = NoRoom("another program holds the write lock on the file and has not ended its transaction; `fuser -v` and `lsof` tell which")
 )
 
 // A ForkError says that a block does not fit a stored neighbour. Nothing was
@@ -99,10 +102,11 @@ func explain(err error) error {
 		return fmt.Errorf("%w (%w)", ErrCorrupt, err)
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("%w (%w)", ErrFull, err)
-	case sqlite3.SQLITE_BUSY:
-		return fmt.Errorf("the file is busy: another program holds a transaction on it: %w", err)
-	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
-		return fmt.Errorf("the file or its folder can't be written or opened: %w", err)
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return fmt.Errorf("%w (%w)", ErrBusy, err)
+	}
+	if text := sentence(e.Code()); text != "" {
+		return fmt.Errorf("%s: %w", text, err)
 	}
 	return err
 }

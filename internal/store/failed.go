@@ -40,9 +40,9 @@ func (w *writer) insertFailure(f *chain.Failure) error {
 // missing or was skipped.
 func (s *Store) RetryFailed(ctx context.Context, f *chain.Failure) error {
 	return s.write(ctx, func(w *writer) error {
-		n, err := w.affect(`UPDATE failed_blocks
-			SET error_class = ?, error_message = ?, retry_count = ?, last_failed_at = ?, next_retry_at = ?
-			WHERE block_number = ? AND skipped_at IS NULL`,
+		n, err := w.affect(`UPDATE failed_blocks SET error_class = ?1, error_message = ?2, retry_count = ?3,
+			first_failed_at = MIN(first_failed_at, ?4), last_failed_at = ?4, next_retry_at = ?5
+			WHERE block_number = ?6 AND skipped_at IS NULL`, // the clock may have been ahead at the first
 			string(f.Class), f.Message, f.Tries, f.At.UnixMilli(), f.NextAt.UnixMilli(), clamp(f.Number))
 		if err == nil && n == 0 {
 			return ErrObsolete
@@ -52,11 +52,12 @@ func (s *Store) RetryFailed(ctx context.Context, f *chain.Failure) error {
 }
 
 // RetryNow makes missing blocks from first to last due at once, skipped ones
-// too, and returns how many.
+// too, and returns how many. The time of the last failure is one that has come,
+// whatever the clock says later.
 func (s *Store) RetryNow(ctx context.Context, first, last uint64) (count int64, err error) {
 	err = s.write(ctx, func(w *writer) error {
-		count, err = w.affect(`UPDATE failed_blocks SET next_retry_at = ?, skipped_at = NULL, skip_reason = NULL
-			WHERE block_number BETWEEN ? AND ?`, now(), clamp(first), clamp(last))
+		count, err = w.affect(`UPDATE failed_blocks SET next_retry_at = last_failed_at, skipped_at = NULL, skip_reason = NULL
+			WHERE block_number BETWEEN ? AND ?`, clamp(first), clamp(last))
 		return err
 	})
 	return count, err
@@ -119,6 +120,7 @@ func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Faile
 		if err := rows.Scan(integer{&f.Number}, &f.Class, &f.Message, &f.RetryCount, &first, &last, &next, &skipped, &reason); err != nil {
 			return nil, explain(err)
 		}
+		reckon(&first, &last, next)
 		f.FirstFailedAt, f.LastFailedAt = time.UnixMilli(first), time.UnixMilli(last)
 		if next != nil {
 			f.NextRetryAt = time.UnixMilli(*next)
@@ -129,6 +131,20 @@ func (r *Reader) failed(ctx context.Context, query string, args ...any) ([]Faile
 		found = append(found, f)
 	}
 	return found, explain(rows.Err())
+}
+
+// reckon corrects the times of a row that was written while the clock was ahead of
+// the present one: its failure is of now then, and the next retry as long after it
+// as it was to be.
+func reckon(first, last *int64, next *int64) {
+	now := now()
+	if ahead := *last - now; ahead > 0 {
+		*last = now
+		if next != nil {
+			*next -= ahead
+		}
+	}
+	*first = min(*first, now)
 }
 
 // A Due is what the retry queue needs of a missing block.
@@ -156,7 +172,7 @@ func (r *Reader) EachDue(ctx context.Context, fn func(Due)) error {
 }
 
 func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Due)) (n int, err error) {
-	rows, err := r.db.QueryContext(ctx, `SELECT block_number, error_class, retry_count, first_failed_at, next_retry_at
+	rows, err := r.db.QueryContext(ctx, `SELECT block_number, error_class, retry_count, first_failed_at, last_failed_at, next_retry_at
 		FROM failed_blocks WHERE block_number >= ? ORDER BY block_number LIMIT ?`, from, limit)
 	if err != nil {
 		return 0, explain(err)
@@ -164,11 +180,12 @@ func (r *Reader) dueChunk(ctx context.Context, from int64, limit int, fn func(Du
 	defer rows.Close()
 	for ; rows.Next(); n++ {
 		var d Due
-		var first int64
+		var first, last int64
 		var next *int64
-		if err := rows.Scan(integer{&d.Number}, &d.Class, &d.RetryCount, &first, &next); err != nil {
+		if err := rows.Scan(integer{&d.Number}, &d.Class, &d.RetryCount, &first, &last, &next); err != nil {
 			return n, explain(err)
 		}
+		reckon(&first, &last, next)
 		d.FirstFailedAt = time.UnixMilli(first)
 		if next != nil {
 			d.NextRetryAt = time.UnixMilli(*next)

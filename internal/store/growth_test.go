@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,8 +20,8 @@ func TestGrowth(t *testing.T) {
 		tolerance float64 // factor
 	}{
 		{"blocks that are the same", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 1000, 1.15},
-		{"a young file", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 30, 2},
-		{"a young file of empty blocks", devchain.Spec{Blocks: 2000}, 100, 2},
+		{"a young file", devchain.Spec{Blocks: 2000, Transactions: 2, Logs: 1}, 310, 1.25},
+		{"a young file of empty blocks", devchain.Spec{Blocks: 2000}, 310, 1.35},
 		{"blocks that get larger", heavyFrom(501, 3000), 1600, 1.3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -38,6 +39,24 @@ func TestGrowth(t *testing.T) {
 			got := float64(g.In(interval * time.Duration(uint64(tt.spec.Blocks)-tt.at)))
 			if got > want*tt.tolerance || got < want/tt.tolerance {
 				t.Errorf("it was to grow by %.0f bytes, and grew by %.0f\n%+v", got, want, g)
+			}
+		})
+	}
+	for at, interval := range map[uint64]int64{1: 0, 42: 1, 299: 12, 999: 0, 1000: -1} { // of less than an hour, and of blocks in a burst
+		t.Run(fmt.Sprintf("%d blocks every %d s", at, interval), func(t *testing.T) {
+			c := devchain.Build(devchain.Spec{Blocks: 1000})
+			s := emptyStore(t, newPath(t), c)
+			defer s.Close()
+			commitTo(t, s, c, at)
+			query := fmt.Sprintf(`UPDATE blocks SET timestamp = 1700000000 + number * %d`, interval)
+			if interval < 0 {
+				query = `UPDATE blocks SET timestamp = 1700000000 + number + iif(number > 10, 1000000, 0)`
+			}
+			if _, err := s.Writer().ExecContext(t.Context(), query); err != nil {
+				t.Fatal(err)
+			}
+			if g, err := s.Growth(t.Context()); err != nil || g.Steady() {
+				t.Errorf("%+v, %v", g, err)
 			}
 		})
 	}

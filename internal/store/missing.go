@@ -16,10 +16,11 @@ type MissingRange struct {
 func (v *View) Missing(first, last uint64, limit int) (ranges []MissingRange, more bool, err error) {
 	const most = 10_000
 	var number uint64
-	var next *uint64
+	var failedAt [2]int64 // first and last
+	var next *int64
 	count := 0
-	err = v.each(`SELECT block_number, next_retry_at FROM failed_blocks WHERE block_number BETWEEN ? AND ?
-		ORDER BY block_number LIMIT ?`, []any{clamp(first), clamp(last), most + 1}, []any{integer{&number}, optInteger{&next}}, func() {
+	err = v.each(`SELECT block_number, first_failed_at, last_failed_at, next_retry_at FROM failed_blocks WHERE block_number BETWEEN ? AND ?
+		ORDER BY block_number LIMIT ?`, []any{clamp(first), clamp(last), most + 1}, []any{integer{&number}, &failedAt[0], &failedAt[1], &next}, func() {
 		count++
 		n := len(ranges)
 		switch {
@@ -35,7 +36,8 @@ func (v *View) Missing(first, last uint64, limit int) (ranges []MissingRange, mo
 		if next == nil {
 			return
 		}
-		if at := time.UnixMilli(int64(*next)); r.NextRetryAt.IsZero() || at.Before(r.NextRetryAt) {
+		reckon(&failedAt[0], &failedAt[1], next)
+		if at := time.UnixMilli(*next); r.NextRetryAt.IsZero() || at.Before(r.NextRetryAt) {
 			r.NextRetryAt = at
 		}
 	})

@@ -41,6 +41,7 @@ func openForReading(ctx context.Context, path string, known schema.Migrations, m
 	if err != nil {
 		return nil, err
 	}
+	TempBeside(path)
 	before, err := os.Stat(path)
 	if err != nil {
 		return nil, err

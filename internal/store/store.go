@@ -41,6 +41,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	TempBeside(path)
 	if err := errors.Join(writable(path), single(path)); err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -48,7 +49,11 @@ func Open(ctx context.Context, path string) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s, err := open(ctx, path, lock)
+	err = ownWAL(path)
+	var s *Store
+	if err == nil {
+		s, err = open(ctx, path, lock)
+	}
 	if err != nil {
 		_ = lock.release()
 		return nil, fmt.Errorf("open %s: %w", path, explain(err))

@@ -28,6 +28,7 @@ func needsUpgrade(ctx context.Context, path string, known schema.Migrations) (*U
 	if err != nil {
 		return nil, err
 	}
+	TempBeside(path)
 	bytes, err := size(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && bytes == 0 {
 		return nil, nil

@@ -20,7 +20,7 @@ func ReadLabels(r io.Reader) (Labels, error) {
 	labels := make(Labels)
 	lines := bufio.NewScanner(r)
 	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
+		line := strings.TrimSpace(strings.TrimPrefix(lines.Text(), "\ufeff")) // of an editor of Windows
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}

@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -27,19 +28,30 @@ import (
 // A Handler has the routes of the pages. Its functions may be called
 // concurrently. Make one with [New].
 type Handler struct {
-	rest       *rest.Handler
+	rest  *rest.Handler
+	names atomic.Pointer[names]
+	state *state                        // nil without a node
+	sets  map[string]*template.Template // one for each view
+}
+
+// names are what a user has to call things by.
+type names struct {
 	labels     Labels
 	signatures *Signatures
-	state      *state                        // nil without a node
-	sets       map[string]*template.Template // one for each view
 }
 
 // New makes a handler. What it reads, tells and changes is h's; labels are names
 // of addresses, and known are the functions and events that have a name. n tells
 // of the chain's state; without it, nil, nothing is said of that.
 func New(h *rest.Handler, labels Labels, known *Signatures, n Node) *Handler {
-	return &Handler{rest: h, labels: labels, signatures: known, state: newState(n), sets: parse(labels, known)}
+	made := &Handler{rest: h, state: newState(n)}
+	made.sets = made.parse()
+	made.Rename(labels, known)
+	return made
 }
+
+// Rename has the pages use other names.
+func (h *Handler) Rename(labels Labels, known *Signatures) { h.names.Store(&names{labels, known}) }
 
 //go:embed templates static
 var files embed.FS
@@ -189,11 +201,11 @@ func (h *Handler) draw(w http.ResponseWriter, r *http.Request, status int, v vie
 }
 
 // parse makes the templates of each view.
-func parse(labels Labels, known *Signatures) map[string]*template.Template {
+func (h *Handler) parse() map[string]*template.Template {
 	frame := template.New("frame.html").Funcs(functions).Funcs(template.FuncMap{
-		"label": func(a common.Address) string { return labels[a] },
-		"calls": known.methodName,
-		"logs":  known.eventName,
+		"label": func(a common.Address) string { return h.names.Load().labels[a] },
+		"calls": func(selector []byte) string { return h.names.Load().signatures.methodName(selector) },
+		"logs":  func(topics []common.Hash) string { return h.names.Load().signatures.eventName(topics) },
 	})
 	template.Must(frame.ParseFS(files, "templates/frame.html", "templates/parts.html"))
 	names, err := fs.Glob(files, "templates/*.html")

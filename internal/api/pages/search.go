@@ -76,7 +76,7 @@ func (h *Handler) searchHash(r *http.Request, text string) (to string, err error
 const mostLabels = 50
 
 func (h *Handler) searchLabels(text string) (found []link) {
-	for a, name := range h.labels {
+	for a, name := range h.names.Load().labels {
 		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) {
 			found = append(found, link{"/address/" + hexAddress(a), cut(name, mostText-50) + " " + hexAddress(a)})
 		}

@@ -81,7 +81,7 @@ func (h *Handler) transaction(r *http.Request) (view, error) {
 	if v.FirstShown, err = firstShown(r, len(found.Receipt.Logs)); err != nil {
 		return view{}, err
 	}
-	v.read(r, h.signatures, found.FirstLog)
+	v.read(r, h.names.Load().signatures, found.FirstLog)
 	v.Transfers, v.MoreTransfers = h.transferViews(r.Context(), found.Receipt.Logs, found.FirstLog)
 	return view{
 		template: "transaction.html", title: "Transaction " + short(hash.Hex()), content: &v, of: blocks[0].Hash.Hex(),

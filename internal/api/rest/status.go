@@ -84,7 +84,8 @@ type Process struct {
 // A File is the database file.
 type File struct {
 	Path  string `json:"path"`
-	Bytes int64  `json:"bytes"` // with its -wal
+	Bytes int64  `json:"bytes"`
+	WAL   int64  `json:"wal_bytes"` // of the -wal beside it
 }
 
 // A Chain is which chain the file is of.
@@ -158,7 +159,7 @@ func moment(t time.Time) time.Time {
 // FromFile reads what the file says. It counts no rows: Missing has only its
 // Trouble.
 func FromFile(ctx context.Context, r *store.Reader) (Status, error) {
-	s := Status{File: File{Path: r.Path(), Bytes: size(r.Path()) + size(r.Path()+"-wal")}}
+	s := Status{File: File{Path: r.Path(), Bytes: size(r.Path()), WAL: size(r.Path() + "-wal")}}
 	id, err := r.Identity(ctx)
 	if errors.Is(err, store.ErrNoChain) {
 		return s, nil
