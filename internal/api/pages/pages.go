@@ -46,7 +46,7 @@ var files embed.FS
 
 // policy lets a page load nothing but what this server has, and run no script
 // that is written in it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // Register adds the routes to mux, all but that of the first page: see Home.
