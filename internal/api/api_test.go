@@ -88,7 +88,11 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 
 // serve begins to serve these pages.
 func (f *fixture) serve(p *pages.Handler) {
-	f.server = api.NewServer(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()}, f.address, f.names...)
+	f.serveRoutes(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()})
+}
+
+func (f *fixture) serveRoutes(r api.Routes) {
+	f.server = api.NewServer(r, f.address, f.names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()

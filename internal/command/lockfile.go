@@ -13,13 +13,10 @@ import (
 // A notice is what a running process leaves in FILE.lock for the other
 // commands. The file can only be read by its owner.
 type notice struct {
-	ID      int    `json:"pid"`
-	Address string `json:"address,omitempty"` // host:port of HTTP; empty if it is off
-	Token   string `json:"token,omitempty"`
+	ID int `json:"pid"`
+	origin
+	Token string `json:"token,omitempty"`
 }
-
-// login is the URL of the page by which a browser gets the token.
-func (n notice) login() string { return "http://" + n.Address + "/login?token=" + n.Token }
 
 func lockPath(db string) string { return db + ".lock" }
 
@@ -63,5 +60,5 @@ func explainOpen(err error, db string) error {
 	if n.Address == "" {
 		return fmt.Errorf("%w: process %d, which serves no page and can't be told anything: stop it first", err, n.ID)
 	}
-	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, pasted(db))
+	return fmt.Errorf("%w: process %d, which serves %s; `gapless status --db %s` tells how it does", err, n.ID, n.url(), pasted(db))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -39,8 +40,10 @@ type options struct {
 	confirmations uint64
 	keep          uint64 // blocks up to the head that stay; 0 for all
 	backoff       gapfill.Backoff
-	listen        string   // host:port; empty for no HTTP
+	listen        string   // host:port or unix:PATH; empty for no HTTP
 	hosts         []string // names by which HTTP is reached, beside that
+	basePath      string   // as api.ParseBasePath gives it
+	proxies       []netip.Prefix
 	maxLogs       int      // in an answer of eth_getLogs; 0: no limit
 	answers       int64    // bytes of all answers under way; 0 for as many as usual
 	proxy         bool     // pass calls that need the state to the node
@@ -170,7 +173,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.listen != "" {
-		if s.page, err = pause.Await(ctx, s.openPage); err != nil {
+		if s.page, err = pause.Await(ctx, func() (*page, error) { return s.openPage(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -196,7 +199,7 @@ func (s *service) openNode() (err error) {
 func (s *service) notice() notice {
 	n := notice{ID: os.Getpid()}
 	if s.page != nil {
-		n.Address, n.Token = s.page.address, s.token
+		n.origin, n.Token = s.page.origin, s.token
 	}
 	return n
 }

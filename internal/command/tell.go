@@ -25,7 +25,7 @@ func (s *service) tellStart() {
 		about = " (new)"
 	}
 	if s.page != nil {
-		web = "http://" + s.page.address
+		web = s.page.url()
 	}
 	if !s.plain {
 		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "node", s.endpoints())
@@ -33,7 +33,7 @@ func (s *service) tellStart() {
 	}
 	s.out.printf("file  %s%s\npage  %s\n", s.store.Path(), about, web)
 	if s.page != nil {
-		s.out.printf("login %s\n", s.notice().login())
+		s.out.printf("login %s\n", s.page.login(s.token))
 	}
 }
 

@@ -20,10 +20,10 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 			"The token is a new one each time gapless starts. The log of gapless run has the present URL.")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, HttpOnly: true, SameSite: http.SameSiteStrictMode})
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	lead(w, r, "")
 }
 
 func (h *Handler) isToken(token string) bool {

@@ -47,7 +47,7 @@ var files embed.FS
 // policy lets a page load nothing but what this server has, and run no script
 // that is written in it.
 const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
 
 // Register adds the routes to mux, all but that of the first page: see Home.
 func (h *Handler) Register(mux *http.ServeMux) {
@@ -65,7 +65,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	} {
 		mux.HandleFunc("GET /"+route, func(w http.ResponseWriter, r *http.Request) { h.show(w, r, make) })
 	}
-	mux.Handle("GET /static/", http.HandlerFunc(static))
+	mux.HandleFunc("GET /static/{file}", static)
 	mux.HandleFunc("GET /tx/{hash}/input", h.input)
 	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
 	mux.HandleFunc("GET /address/{address}/code", h.code)
@@ -88,6 +88,8 @@ type view struct {
 // A page is what the frame around every view needs.
 type page struct {
 	Title   string
+	Root    string // URL of the first page
+	Here    string // URL of this one, from there
 	Status  rest.Status
 	May     bool // change something
 	Query   string
@@ -105,10 +107,10 @@ type notice struct {
 
 func (n *notice) Error() string { return n.Text }
 
-// A link leads to another page.
+// A link leads to another page, seen from the root.
 type link struct{ To, Text string }
 
-// redirect is an error that leads elsewhere.
+// redirect is an error that leads elsewhere, seen from the root.
 type redirect string
 
 func (r redirect) Error() string { return string(r) }
@@ -134,7 +136,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 	var told *notice
 	switch {
 	case errors.As(err, &to):
-		http.Redirect(w, r, string(to), http.StatusSeeOther)
+		lead(w, r, string(to))
 		return
 	case errors.As(err, &told):
 		status = told.status
@@ -168,7 +170,8 @@ func (h *Handler) tell(w http.ResponseWriter, r *http.Request, status int, title
 }
 
 func (h *Handler) draw(w http.ResponseWriter, r *http.Request, status int, v view) {
-	p := page{Title: v.title, Content: v.content, May: h.may(r), Query: r.URL.Query().Get("q"), Shows: v.template + " " + v.of}
+	p := page{Title: v.title, Root: Root(r), Here: here(r, r.URL.RawQuery), Content: v.content, May: h.may(r),
+		Query: r.URL.Query().Get("q"), Shows: v.template + " " + v.of}
 	var err error
 	if p.Status, err = h.rest.Status(r.Context()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -213,7 +216,7 @@ var started = time.Now()
 
 // static serves what pages load.
 func static(w http.ResponseWriter, r *http.Request) {
-	content, err := files.ReadFile(r.URL.Path[1:])
+	content, err := files.ReadFile("static/" + r.PathValue("file"))
 	if err != nil {
 		http.NotFound(w, r)
 		return
