@@ -77,7 +77,7 @@ func newFixtureAt(t testing.TB, listen string, names ...string) *fixture {
 			f.reloads++
 			return nil
 		},
-		Token: token,
+		Token: token, SessionKey: "the key",
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed})
 	t.Cleanup(calls.Close)

@@ -76,7 +76,7 @@ func TestStrangersBehindProxy(t *testing.T) {
 		for _, said := range [][2]string{
 			{"X-Forwarded-For", "127.0.0.1"}, {"X-Real-IP", "127.0.0.1"}, {"Forwarded", "for=127.0.0.1;host=localhost"},
 			{"X-Forwarded-Host", "localhost"}, {"X-Forwarded-Proto", "https"}, {"True-Client-IP", "::1"},
-			{"Authorization", "Bearer "}, {"Authorization", "Basic dG9rZW46"}, {"Cookie", "gapless_token="},
+			{"Authorization", "Bearer "}, {"Authorization", "Basic dG9rZW46"}, {"Cookie", "gapless_token="}, {"Cookie", f.forgery()},
 		} {
 			for path, body := range changing {
 				r, err := http.NewRequestWithContext(t.Context(), "POST", proxy.URL+path, strings.NewReader(body))
@@ -99,7 +99,7 @@ func TestStrangersBehindProxy(t *testing.T) {
 func TestOtherSitesChangeNothing(t *testing.T) {
 	f := newFixture(t)
 	f.commit(20, 10)
-	token := []string{"Authorization", "Bearer " + token, "Cookie", "gapless_token=" + url.QueryEscape(token)}
+	token := []string{"Authorization", "Bearer " + token, "Cookie", f.session()}
 	for path, body := range changing {
 		for _, from := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"},
@@ -273,7 +273,7 @@ func newServer(t *testing.T, wait func()) *http.Server {
 			t.Error(err)
 		}
 	})
-	h := &rest.Handler{Store: s, Token: token, Status: func(context.Context) (rest.Status, error) { wait(); return rest.Status{}, nil }}
+	h := &rest.Handler{Store: s, Token: token, SessionKey: "the key", Status: func(context.Context) (rest.Status, error) { wait(); return rest.Status{}, nil }}
 	return api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "127.0.0.1:8600")
 }
 

@@ -13,16 +13,20 @@ import (
 // A notice is what a running process leaves in FILE.lock for the other
 // commands. The file can only be read by its owner.
 type notice struct {
-	ID int `json:"pid"`
+	ID int `json:"pid,omitempty"`
 	origin
-	Token string `json:"token,omitempty"`
+	Token      string `json:"token,omitempty"`
+	SessionKey string `json:"session_key,omitempty"` // of the pages; it stays there when the process ends
 }
 
 func lockPath(db string) string { return db + ".lock" }
 
 // leave writes the notice into the lock file, whose inode must stay: it is
-// what is locked.
+// what is locked. A session key that is there stays.
 func (n notice) leave(db string) error {
+	if n.SessionKey == "" {
+		n.SessionKey = sessionKey(db)
+	}
 	content, err := json.Marshal(n)
 	if err != nil {
 		return err
@@ -36,8 +40,19 @@ func (n notice) leave(db string) error {
 	return nil
 }
 
-// withdraw empties the lock file.
-func withdraw(db string) error { return os.Truncate(lockPath(db), 0) }
+// withdraw takes the notice back.
+func withdraw(db string) error {
+	if sessionKey(db) == "" {
+		return os.Truncate(lockPath(db), 0)
+	}
+	return notice{}.leave(db)
+}
+
+// sessionKey is the one in the lock file, empty if there is none.
+func sessionKey(db string) string {
+	n, _ := readNotice(db)
+	return n.SessionKey
+}
 
 // readNotice gives the notice of the process that has the file, or perhaps of
 // one that had it and died; ok is false if there is none.
@@ -46,7 +61,7 @@ func readNotice(db string) (n notice, ok bool) {
 	if err != nil || json.Unmarshal(content, &n) != nil {
 		return notice{}, false
 	}
-	return n, n.ID != 0
+	return n, n.ID != 0 // else a session key alone
 }
 
 // explainOpen says who has the file, if it is taken, or else what to do about

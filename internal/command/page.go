@@ -26,7 +26,7 @@ type page struct {
 
 // openPage begins to serve HTTP.
 func (s *service) openPage(ctx context.Context) (*page, error) {
-	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
+	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token, SessionKey: s.sessionKey}
 	shown, err := s.newPages(h)
 	if err != nil {
 		return nil, err

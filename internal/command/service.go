@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -73,10 +74,12 @@ type service struct {
 	registry *prometheus.Registry
 	started  time.Time
 	token    string
-	store    *store.Store // nil until it is open, as are the next two
-	node     *node.Node
-	page     *page
-	manager  manager // nil if none started the process
+	// sessionKey signs the sessions of the pages; it is that of earlier processes.
+	sessionKey string
+	store      *store.Store // nil until it is open, as are the next two
+	node       *node.Node
+	page       *page
+	manager    manager // nil if none started the process
 
 	isNew   bool    // the file had no chain when it was opened
 	last    *uint64 // until, as a number
@@ -173,6 +176,7 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.listen != "" {
+		s.sessionKey = cmp.Or(sessionKey(s.store.Path()), rand.Text())
 		if s.page, err = pause.Await(ctx, func() (*page, error) { return s.openPage(ctx) }); err != nil {
 			return err
 		}
@@ -199,7 +203,7 @@ func (s *service) openNode() (err error) {
 func (s *service) notice() notice {
 	n := notice{ID: os.Getpid()}
 	if s.page != nil {
-		n.origin, n.Token = s.page.origin, s.token
+		n.origin, n.Token, n.SessionKey = s.page.origin, s.token, s.sessionKey
 	}
 	return n
 }

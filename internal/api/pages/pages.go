@@ -70,8 +70,8 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
 	mux.HandleFunc("GET /address/{address}/code", h.code)
 	mux.HandleFunc("GET /login", h.login)
-	mux.Handle("POST /missing/retry", h.withCookie(h.retry))
-	mux.Handle("POST /missing/skip", h.withCookie(h.skip))
+	mux.Handle("POST /missing/retry", h.withSession(h.retry))
+	mux.Handle("POST /missing/skip", h.withSession(h.skip))
 }
 
 // Home draws the first page.
