@@ -125,6 +125,31 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 	}
 }
 
+// Who is taken for another site because a proxy passes on another host than the
+// browser has asked for is told which two hosts differ, and what to do.
+func TestProxyWithAnotherHost(t *testing.T) {
+	f := newFixtureAt(t, "127.0.0.1:8600", "index.example")
+	f.commit(20, 10)
+	for _, host := range []string{"127.0.0.1:8600", "index.example"} {
+		behind := []string{"Host", host, "Origin", "http://index.example:8080", "Cookie", f.session()}
+		said := f.body(f.do("POST", "/missing/retry", "", append(behind, "Accept", "text/html")...))
+		socket := f.body(f.do("GET", "/", "", append(behind, "Connection", "Upgrade", "Upgrade", "websocket")...))
+		for _, want := range []string{host, "index.example:8080", "proxy_set_header Host $http_host"} {
+			if !strings.Contains(said, want) || !strings.Contains(socket, want) {
+				t.Errorf("at %s it does not say %q:\n%s\n%s", host, want, said, socket)
+			}
+		}
+		if !strings.Contains(said, "</html>") {
+			t.Errorf("a person is not told by a page: %s", said)
+		}
+		far := f.body(f.do("POST", "/missing/retry", "", append(behind, "Sec-Fetch-Site", "cross-site")...))
+		if strings.Contains(far, "proxy") {
+			t.Errorf("a page that is of another site for the browser: %s", far)
+		}
+	}
+	f.untouched()
+}
+
 // A name that was made to point to this machine is not ours, also for who only
 // reads; but where others reach the server, they read by any name.
 func TestNames(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/ethereum/go-ethereum/common"
@@ -162,6 +163,11 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 // Nowhere draws the page for a URL that leads nowhere.
 func (h *Handler) Nowhere(w http.ResponseWriter, r *http.Request) {
 	h.tell(w, r, http.StatusNotFound, "Not found", "There is no such page.")
+}
+
+// Forbid draws the page for a request that may not be made from where it comes.
+func (h *Handler) Forbid(w http.ResponseWriter, r *http.Request, why string) {
+	h.tell(w, r, http.StatusForbidden, "Not allowed", strings.ToUpper(why[:1])+why[1:])
 }
 
 // tell draws a page with nothing but a text.
