@@ -121,6 +121,15 @@ func TestPageLinks(t *testing.T) {
 	}
 }
 
+// Search engines are to stay away.
+func TestRobots(t *testing.T) {
+	f := newFixture(t)
+	answer := f.do("GET", "/robots.txt", "")
+	if got := f.body(answer); got != "User-agent: *\nDisallow: /\n" || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%s %q", answer.Status, got)
+	}
+}
+
 // What can't be shown says why, with a status that fits.
 func TestPageNotices(t *testing.T) {
 	f := newFixture(t)

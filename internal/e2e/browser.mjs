@@ -61,6 +61,7 @@ const commands = {
   async eval({ script }) { return page.evaluate(script); },
   async fill({ selector, text }) { await page.fill(selector, text); },
   async press({ selector, key }) { await page.press(selector, key); },
+  async cookies() { return page.context().cookies(); },
   async click({ selector }) { await page.click(selector); },
   async shot({ file, full }) { await page.screenshot({ path: file, fullPage: full }); },
   // The faults that axe-core finds, the serious ones alone.

@@ -22,14 +22,6 @@ import (
 	"gapless/internal/node/nodetest"
 )
 
-// A reverse proxy shows gapless at https://example.org/explorer/, as docs has it.
-type reverseProxy struct {
-	name  string
-	start func(t *testing.T, dir, address string, changes ...string)
-}
-
-var reverseProxies = []reverseProxy{{"nginx", startNginx}, {"Caddy", startCaddy}}
-
 // startNginx starts nginx with docs/nginx.conf, changed to be reached at an
 // address of this machine.
 func startNginx(t *testing.T, dir, address string, changes ...string) {
@@ -150,38 +142,46 @@ func writeText(t *testing.T, path, text string) {
 }
 
 // Behind nginx and Caddy all works below the path that they give it: links,
-// scripts, events, WebSockets, the login and the forms. One takes the path off and
-// reaches a port, the other leaves it on and reaches a socket.
+// scripts, events, WebSockets, the login and the forms. The path is taken off, or
+// it is left on, and gapless listens at a port or at a socket.
 func TestPagesBehindProxy(t *testing.T) {
 	b := startBrowser(t)
 	port, socket := freeAddress(t), filepath.Join(t.TempDir(), "http.sock")
-	off := serve(t, 300, lost(100, 200), "--retry-base", "1h", "--host", "example.org", "--listen", port)
-	on := serve(t, 300, lost(100, 200), "--retry-base", "1h", "--host", "example.org", "--listen", "unix:"+socket, "--base-path", "/explorer")
-	for _, proxy := range reverseProxies {
-		taken, left := []string{"127.0.0.1:8600", port}, []string{"proxy_pass http://127.0.0.1:8600/", "proxy_pass http://unix:" + socket}
-		if proxy.name == "Caddy" {
-			left = []string{"handle_path", "handle", "127.0.0.1:8600", "unix/" + socket}
-		}
-		for how, changes := range map[string][]string{"off": taken, "on": left} {
-			t.Run(proxy.name+" "+how, func(t *testing.T) {
-				s := map[string]*serving{"off": off, "on": on}[how]
-				address := freeAddress(t)
-				proxy.start(t, t.TempDir(), address, changes...)
-				_, at, _ := net.SplitHostPort(address)
-				b.t = t
-				b.open("https://example.org:"+at, "desktop", false)
-				s.worksBelow(b, at)
-			})
-		}
+	usual := []string{"--retry-base", "1h", "--host", "example.org"}
+	off := serve(t, 300, lost(100, 200), append(usual, "--listen", port, "--trusted-proxy", "127.0.0.1")...)
+	on := serve(t, 300, lost(100, 200), append(usual, "--listen", "unix:"+socket, "--base-path", "/explorer")...)
+	for _, tt := range []struct {
+		name    string
+		start   func(t *testing.T, dir, address string, changes ...string)
+		changes []string
+		behind  *serving
+		first   string
+	}{
+		{"nginx takes it off", startNginx, []string{"127.0.0.1:8600", port}, off, "/explorer/"},
+		{"nginx leaves it on", startNginx, []string{"proxy_pass http://127.0.0.1:8600/", "proxy_pass http://unix:" + socket}, on, "/explorer/"},
+		{"Caddy takes it off, and tells", startCaddy, []string{
+			"redir /explorer /explorer/\n", "", "/explorer/*", "/explorer*", "127.0.0.1:8600", port + " {\nheader_up X-Forwarded-Prefix /explorer\n}",
+		}, off, "/explorer"},
+		{"Caddy takes it off", startCaddy, []string{"127.0.0.1:8600", port}, off, "/explorer"},
+		{"Caddy leaves it on", startCaddy, []string{"handle_path", "handle", "127.0.0.1:8600", "unix/" + socket}, on, "/explorer"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			address := freeAddress(t)
+			tt.start(t, t.TempDir(), address, tt.changes...)
+			_, at, _ := net.SplitHostPort(address)
+			b.t = t
+			b.open("https://example.org:"+at, "desktop", false)
+			tt.behind.worksBelow(b, at, tt.first)
+		})
 	}
 }
 
-// worksBelow looks at what is shown below /explorer/.
-func (s *serving) worksBelow(b *browser, port string) {
+// worksBelow looks at what is shown below /explorer/, from a first page on.
+func (s *serving) worksBelow(b *browser, port, first string) {
 	s.t.Helper()
 	head := s.grow()
 	_, login := s.loginPage()
-	b.visit("/explorer/")
+	b.visit(first)
 	b.wait(`document.getElementById("live").textContent === "live"`)
 	b.wait(`document.querySelector("#figures dd a").textContent === "%d"`, head)
 	b.wait(`document.querySelector("#figures dd a").textContent === "%d"`, s.grow()) // by the events
@@ -195,6 +195,13 @@ func (s *serving) worksBelow(b *browser, port string) {
 
 	b.visit("/explorer/" + login[strings.Index(login, "login"):])
 	b.at("/explorer/")
+	var cookies []struct {
+		Path             string
+		Secure, HTTPOnly bool
+	}
+	if b.do("cookies", nil, &cookies); len(cookies) != 1 || cookies[0].Path != "/explorer" || !cookies[0].Secure || !cookies[0].HTTPOnly {
+		b.t.Errorf("cookies %+v", cookies)
+	}
 	b.click(`nav a[href="missing"]`)
 	b.click(`form[action="missing/retry"]:has(input[value="200"]) button`)
 	b.at("/explorer/missing")
@@ -204,7 +211,7 @@ func (s *serving) worksBelow(b *browser, port string) {
 		b.t.Error("it did not stop well")
 	}
 	s.start()
-	s.loginPage() // when it serves again
+	s.loginPage()                      // when it serves again
 	b.do("faults", nil, new([]string)) // the page has asked meanwhile
 	b.visit("/explorer/missing")
 	b.click(`form[action="missing/retry"]:has(input[value="100"]) button`)

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
 	"strings"
@@ -67,6 +68,7 @@ func (h *Handler) Register(mux *http.ServeMux) {
 		mux.HandleFunc("GET /"+route, func(w http.ResponseWriter, r *http.Request) { h.show(w, r, make) })
 	}
 	mux.HandleFunc("GET /static/{file}", static)
+	mux.HandleFunc("GET /robots.txt", robots)
 	mux.HandleFunc("GET /tx/{hash}/input", h.input)
 	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
 	mux.HandleFunc("GET /address/{address}/code", h.code)
@@ -229,6 +231,13 @@ func static(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Cache-Control", "no-cache") // but ask whether it changed
 	http.ServeContent(w, r, r.URL.Path, started, bytes.NewReader(content))
+}
+
+// robots keeps search engines away: there is a page for everything in the chain,
+// and each takes the file some work.
+func robots(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "User-agent: *\nDisallow: /\n") // the client's loss
 }
 
 // store is what the pages read.
