@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -130,4 +131,39 @@ func TestPrefixIsBelieved(t *testing.T) {
 	if answer := f.do("GET", "/basement", ""); answer.StatusCode != 404 {
 		t.Errorf("another path: %s", answer.Status)
 	}
+}
+
+// Whatever path is asked for, and whatever a proxy says, nothing leads to another
+// host.
+func FuzzPrefix(f *testing.F) {
+	fixed := newFixture(f)
+	fixed.commit(5)
+	fixed.serveUnder("", netip.MustParsePrefix("127.0.0.1/32"))
+	for _, path := range []string{"/", "//evil.example", "/block/5", "/search/", "/./..//evil.example/%2f", "/javascript:alert(1)", `/\evil.example`, "/blocks/."} {
+		for _, said := range []string{"", "/x/y/", "//evil.example", `/\evil.example`, "javascript:alert(1)", "/x/../..//evil.example", "/%2f", hostile} {
+			f.Add(path, said)
+		}
+	}
+	f.Fuzz(func(t *testing.T, path, said string) {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://127.0.0.1:8600/", nil)
+		at, err := url.ParseRequestURI(path)
+		if err != nil || path[0] != '/' {
+			return
+		}
+		r.URL, r.RemoteAddr = at, "127.0.0.1:1000"
+		r.Header.Set("X-Forwarded-Prefix", said)
+		r.Header.Set("Accept", "text/html")
+		w := httptest.NewRecorder()
+		fixed.server.Handler.ServeHTTP(w, r)
+		to := []string{w.Header().Get("Location")}
+		if match := base.FindStringSubmatch(w.Body.String()); match != nil {
+			to = append(to, html.UnescapeString(match[1]))
+		}
+		seen := &url.URL{Scheme: "http", Host: "127.0.0.1:8600", Path: at.Path, RawPath: at.RawPath}
+		for _, link := range to {
+			if led, err := seen.Parse(link); err != nil || led.Host != seen.Host || led.Scheme != "http" || strings.HasPrefix(link, "//") || strings.Contains(link, `\`) {
+				t.Errorf("%q, told %q, leads to %q", path, said, link)
+			}
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,8 +29,11 @@ func (s *service) tellStart() {
 		web = s.page.url()
 	}
 	if !s.plain {
-		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "node", s.endpoints())
+		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "listen", s.listen, "node", s.endpoints())
 		return
+	}
+	if host, _, err := net.SplitHostPort(s.listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		web += ", and at every other address of this machine"
 	}
 	s.out.printf("file  %s%s\npage  %s\n", s.store.Path(), about, web)
 	if s.page != nil {
