@@ -5,6 +5,7 @@ package api
 import (
 	"io"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,8 +26,11 @@ const (
 	maxHeaderSize = 16 << 10
 )
 
-// Routes are what a server answers.
+// Routes are what a server answers, and under which path.
 type Routes struct {
+	BasePath string         // as [ParseBasePath] gives it
+	Proxies  []netip.Prefix // whose X-Forwarded-Prefix is believed
+
 	REST    *rest.Handler
 	Calls   *jsonrpc.Handler // whose budget all have
 	Pages   *pages.Handler
@@ -38,7 +42,7 @@ type Routes struct {
 func NewServer(r Routes, listen string, names ...string) *http.Server {
 	b := r.budget()
 	stream := events.New(r.REST.Store, b)
-	server := newServer(newGuard(r.mux(stream), r.Pages, b, listen, names))
+	server := newServer(&front{r.BasePath, r.Proxies, newGuard(r.mux(stream), r.Pages, b, listen, names)})
 	server.RegisterOnShutdown(stream.Close) // it would not end by itself
 	return server
 }
@@ -66,9 +70,9 @@ func sockets(calls *jsonrpc.Handler, page http.HandlerFunc) http.Handler {
 	})
 }
 
-func newServer(g *guard) *http.Server {
+func newServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           g,
+		Handler:           h,
 		ReadHeaderTimeout: readTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,

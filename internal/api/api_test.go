@@ -84,7 +84,7 @@ func newFixtureWithin(t testing.TB, b *bytebudget.Budget, listen string, names .
 			f.reloads++
 			return nil
 		},
-		Token: token,
+		Token: token, SessionKey: "the key",
 	}
 	calls := jsonrpc.New(jsonrpc.Options{Reader: s.Reader, Client: "gapless/test", Changed: s.Changed, Budget: b})
 	t.Cleanup(calls.Close)
@@ -95,7 +95,11 @@ func newFixtureWithin(t testing.TB, b *bytebudget.Budget, listen string, names .
 
 // serve begins to serve these pages.
 func (f *fixture) serve(p *pages.Handler) {
-	f.server = api.NewServer(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()}, f.address, f.names...)
+	f.serveRoutes(api.Routes{REST: f.rest, Calls: f.calls, Pages: p, Metrics: prometheus.NewRegistry()})
+}
+
+func (f *fixture) serveRoutes(r api.Routes) {
+	f.server = api.NewServer(r, f.address, f.names...)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = f.server
 	server.Start()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"net/url"
@@ -53,7 +54,7 @@ func (g *guard) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !g.same(r) && (r.URL.Path != "/" || !near) {
-		problem.Write(w, http.StatusForbidden, "pages of other sites may not do this")
+		g.forbid(w, r)
 		return
 	}
 	if _, pattern := g.mux.Handler(r); pattern == "" {
@@ -89,6 +90,25 @@ func (g *guard) same(r *http.Request) bool {
 	asked.Method = http.MethodPost // a WebSocket is opened by a GET, which passes
 	return g.cross.Check(&asked) == nil
 }
+
+// forbid answers a page of another site, or one that seems so because a proxy
+// does not pass on by what host it was asked.
+func (g *guard) forbid(w http.ResponseWriter, r *http.Request) {
+	text := "pages of other sites may not do this"
+	origin, err := url.Parse(r.Header.Get("Origin"))
+	if err == nil && origin.Host != "" && r.Header.Get("Sec-Fetch-Site") == "" {
+		text = fmt.Sprintf("this comes from a page of %.100q and was sent to %.100q: pages of other sites may not do this. "+
+			"If a proxy is between, let it pass the host on, in nginx by: proxy_set_header Host $http_host", origin.Host, r.Host)
+	}
+	if g.pages != nil && wantsPage(r) {
+		g.pages.Forbid(w, r, text)
+		return
+	}
+	problem.Write(w, http.StatusForbidden, "%s", text)
+}
+
+// wantsPage reports whether a person is to read the answer.
+func wantsPage(r *http.Request) bool { return strings.Contains(r.Header.Get("Accept"), "text/html") }
 
 // reads reports whether a request only reads.
 func reads(r *http.Request) bool {
@@ -159,7 +179,7 @@ func (g *guard) nowhere(w http.ResponseWriter, r *http.Request) {
 	case len(methods) > 0:
 		w.Header().Set("Allow", strings.Join(append(methods, http.MethodOptions), ", "))
 		problem.Write(w, http.StatusMethodNotAllowed, "%.200s takes %s", r.URL.Path, strings.Join(methods, ", "))
-	case g.pages != nil && strings.Contains(r.Header.Get("Accept"), "text/html"):
+	case g.pages != nil && wantsPage(r):
 		g.pages.Nowhere(w, r)
 	default:
 		problem.Write(w, http.StatusNotFound, "there is nothing at %.200s; / has the list", r.URL.Path)

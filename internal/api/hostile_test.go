@@ -114,7 +114,7 @@ func TestHostileText(t *testing.T) {
 	}
 	page := f.body(f.do("GET", tx, ""))
 	for _, way := range []string{tx + "/input", tx + "/input?as=text", tx + "/log/2", tx + "?logs=50"} {
-		if !strings.Contains(page, `"`+way) {
+		if !strings.Contains(page, `"`+way[1:]) {
 			t.Errorf("there is no way to %s", way)
 		}
 	}
@@ -141,7 +141,7 @@ func FuzzSearch(f *testing.F) {
 		fixed.server.Handler.ServeHTTP(w, r)
 		to := w.Header().Get("Location")
 		switch {
-		case w.Code == http.StatusSeeOther && (to == "/" || ours.MatchString(to)):
+		case w.Code == http.StatusSeeOther && (to == "./" || ours.MatchString(to)):
 		case (w.Code == http.StatusOK || w.Code == http.StatusNotFound) && to == "":
 			if err := harmless(w.Body.String()); err != nil || w.Body.Len() > 50_000 {
 				t.Errorf("%d bytes: %v", w.Body.Len(), err)
@@ -153,4 +153,4 @@ func FuzzSearch(f *testing.F) {
 }
 
 // ours are the pages that a search leads to.
-var ours = regexp.MustCompile(`^/(block|tx|address)/(0x)?[0-9a-f]+$`)
+var ours = regexp.MustCompile(`^\./(block|tx|address)/(0x)?[0-9a-f]+$`)

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"html"
 	"io"
 	"net/http"
 	"net/url"
@@ -27,51 +28,105 @@ func (f *fixture) body(answer *http.Response) string {
 	return string(b)
 }
 
-var links = regexp.MustCompile(`(?:href|src)="([^"]*)"`)
+var (
+	links = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+	base  = regexp.MustCompile(`<base href="([^"]*)">`)
+)
 
-// Every link of every page leads somewhere, on this server.
-func TestPageLinks(t *testing.T) {
-	f := newFixture(t)
-	f.commit(300, 10, 20, 30, 31, 32)
-	queue, seen := []string{"/", "/search?q=10", "/address/0x00000000000000000000000000000000000000fe"}, map[string]bool{}
-	kinds := map[string]int{}
-	for len(queue) > 0 {
-		path := queue[0]
-		queue = queue[1:]
-		answer := f.do("GET", path, "", "Accept", "text/html")
-		page := f.body(answer)
+// crawl follows the links of pages from a URL on, of each kind a few, and makes
+// sure that each leads somewhere below the root. It gives how many there were of
+// each kind.
+func (f *fixture) crawl(root string, few int, from ...string) map[string]int {
+	f.t.Helper()
+	kinds, seen := map[string]int{}, map[string]bool{}
+	for queue := from; len(queue) > 0; queue = queue[1:] {
+		answer, page := f.page(root + queue[0])
 		if answer.StatusCode != http.StatusOK {
-			t.Fatalf("%s: %s %s", path, answer.Status, page)
+			f.t.Fatalf("%s: %s %s", queue[0], answer.Status, page)
 		}
 		if !strings.HasPrefix(answer.Header.Get("Content-Type"), "text/html") {
 			continue
 		}
 		if !strings.HasSuffix(strings.TrimSpace(page), "</html>") || strings.Contains(page, "%!") || strings.Contains(page, "ZgotmplZ") {
-			t.Errorf("%s is not whole:\n%s", path, page)
+			f.t.Errorf("%s is not whole:\n%s", queue[0], page)
 		}
-		for _, match := range links.FindAllStringSubmatch(page, -1) {
-			link := strings.ReplaceAll(match[1], "&amp;", "&")
-			u, err := url.Parse(link)
-			if err != nil || u.Host != "" {
-				t.Errorf("%s leads to %s", path, link)
+		for _, link := range f.links(answer.Request.URL, page) {
+			path, below := strings.CutPrefix(link, root)
+			if !below {
+				f.t.Errorf("%s leads to %s", queue[0], link)
 				continue
 			}
-			if strings.HasPrefix(link, "#") {
+			kind := strings.SplitN(strings.SplitN(path, "?", 2)[0], "/", 3)[0]
+			if path == "api/v1/events" || kinds[kind] >= few || seen[path] || path == "missing/retry" {
 				continue
 			}
-			kind := strings.SplitN(u.Path, "/", 3)[1]
-			if u.Path == "/api/v1/events" || seen[link] || kinds[kind] > 40 {
-				continue
-			}
-			seen[link] = true
+			seen[path] = true
 			kinds[kind]++
-			queue = append(queue, link)
+			queue = append(queue, path)
 		}
 	}
+	return kinds
+}
+
+// page reads a page, and where a redirect has led.
+func (f *fixture) page(url string) (*http.Response, string) {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r.Header.Set("Accept", "text/html")
+	answer, err := http.DefaultClient.Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	return answer, f.body(answer)
+}
+
+// links are those of a page, as a browser follows them.
+func (f *fixture) links(at *url.URL, page string) (found []string) {
+	f.t.Helper()
+	match := base.FindStringSubmatch(page)
+	if match == nil {
+		f.t.Fatalf("%s has no base", at)
+	}
+	root, err := at.Parse(match[1])
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, match := range links.FindAllStringSubmatch(page, -1)[1:] { // the first is the base
+		link, err := root.Parse(html.UnescapeString(match[1]))
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if link.Fragment == "main" && link.RequestURI() != at.RequestURI() {
+			f.t.Errorf("%s skips to %s", at, link)
+		}
+		link.Fragment = ""
+		found = append(found, link.String())
+	}
+	return found
+}
+
+// Every link of every page leads somewhere, on this server.
+func TestPageLinks(t *testing.T) {
+	f := newFixture(t)
+	f.commit(300, 10, 20, 30, 31, 32)
+	kinds := f.crawl(f.url+"/", 40, "", "?from=5&to=30", "search?q=10", "address/0x00000000000000000000000000000000000000fe")
 	for _, kind := range []string{"block", "tx", "address", "token", "journal", "missing", "static"} {
 		if kinds[kind] == 0 {
 			t.Errorf("no page leads to /%s: %v", kind, kinds)
 		}
+	}
+}
+
+// Search engines are to stay away.
+func TestRobots(t *testing.T) {
+	f := newFixture(t)
+	answer := f.do("GET", "/robots.txt", "")
+	if got := f.body(answer); got != "User-agent: *\nDisallow: /\n" || answer.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%s %q", answer.Status, got)
 	}
 }
 
@@ -155,8 +210,6 @@ func (f *fixture) transaction(last uint64) common.Hash {
 func TestPageChanges(t *testing.T) {
 	f := newFixture(t)
 	f.commit(40, 10, 20)
-	noFollow := *http.DefaultClient
-	noFollow.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	send := func(method, path string, form url.Values, headers ...string) *http.Response {
 		t.Helper()
 		r, err := http.NewRequestWithContext(t.Context(), method, f.url+path, strings.NewReader(form.Encode()))
@@ -175,7 +228,7 @@ func TestPageChanges(t *testing.T) {
 		return answer
 	}
 	login := send("GET", "/login?token="+url.QueryEscape(token), nil)
-	if len(login.Cookies()) != 1 || login.StatusCode != http.StatusSeeOther || login.Header.Get("Location") != "/" {
+	if len(login.Cookies()) != 1 || login.StatusCode != http.StatusSeeOther || login.Header.Get("Location") != "./" {
 		t.Fatalf("%s %v", login.Status, login.Header)
 	}
 	cookie := login.Cookies()[0]
@@ -205,10 +258,10 @@ func TestPageChanges(t *testing.T) {
 		}
 	}
 	page := f.body(f.do("GET", "/missing", "", mine...))
-	if !strings.Contains(page, "lost &lt;for&gt; ever") || !strings.Contains(page, `action="/missing/retry"`) {
+	if !strings.Contains(page, "lost &lt;for&gt; ever") || !strings.Contains(page, `action="missing/retry"`) {
 		t.Error(page)
 	}
-	if page := f.body(f.do("GET", "/missing", "")); strings.Contains(page, "<form method") {
+	if page := f.body(f.do("GET", "/missing", "")); strings.Contains(page, `method="post"`) {
 		t.Error("a stranger is shown buttons")
 	}
 	if answer := send("POST", "/missing/retry", url.Values{"block": {"20"}}, mine...); answer.StatusCode != 303 || f.reloads != 2 {

@@ -76,7 +76,7 @@ func TestStrangersBehindProxy(t *testing.T) {
 		for _, said := range [][2]string{
 			{"X-Forwarded-For", "127.0.0.1"}, {"X-Real-IP", "127.0.0.1"}, {"Forwarded", "for=127.0.0.1;host=localhost"},
 			{"X-Forwarded-Host", "localhost"}, {"X-Forwarded-Proto", "https"}, {"True-Client-IP", "::1"},
-			{"Authorization", "Bearer "}, {"Authorization", "Basic dG9rZW46"}, {"Cookie", "gapless_token="},
+			{"Authorization", "Bearer "}, {"Authorization", "Basic dG9rZW46"}, {"Cookie", "gapless_token="}, {"Cookie", f.forgery()},
 		} {
 			for path, body := range changing {
 				r, err := http.NewRequestWithContext(t.Context(), "POST", proxy.URL+path, strings.NewReader(body))
@@ -99,7 +99,7 @@ func TestStrangersBehindProxy(t *testing.T) {
 func TestOtherSitesChangeNothing(t *testing.T) {
 	f := newFixture(t)
 	f.commit(20, 10)
-	token := []string{"Authorization", "Bearer " + token, "Cookie", "gapless_token=" + url.QueryEscape(token)}
+	token := []string{"Authorization", "Bearer " + token, "Cookie", f.session()}
 	for path, body := range changing {
 		for _, from := range [][]string{
 			{"Sec-Fetch-Site", "cross-site"},
@@ -123,6 +123,31 @@ func TestOtherSitesChangeNothing(t *testing.T) {
 	if answer.StatusCode != http.StatusOK || f.reloads != 1 {
 		t.Errorf("with the token, from nowhere else: %s, %d reloads", answer.Status, f.reloads)
 	}
+}
+
+// Who is taken for another site because a proxy passes on another host than the
+// browser has asked for is told which two hosts differ, and what to do.
+func TestProxyWithAnotherHost(t *testing.T) {
+	f := newFixtureAt(t, "127.0.0.1:8600", "index.example")
+	f.commit(20, 10)
+	for _, host := range []string{"127.0.0.1:8600", "index.example"} {
+		behind := []string{"Host", host, "Origin", "http://index.example:8080", "Cookie", f.session()}
+		said := f.body(f.do("POST", "/missing/retry", "", append(behind, "Accept", "text/html")...))
+		socket := f.body(f.do("GET", "/", "", append(behind, "Connection", "Upgrade", "Upgrade", "websocket")...))
+		for _, want := range []string{host, "index.example:8080", "proxy_set_header Host $http_host"} {
+			if !strings.Contains(said, want) || !strings.Contains(socket, want) {
+				t.Errorf("at %s it does not say %q:\n%s\n%s", host, want, said, socket)
+			}
+		}
+		if !strings.Contains(said, "</html>") {
+			t.Errorf("a person is not told by a page: %s", said)
+		}
+		far := f.body(f.do("POST", "/missing/retry", "", append(behind, "Sec-Fetch-Site", "cross-site")...))
+		if strings.Contains(far, "proxy") {
+			t.Errorf("a page that is of another site for the browser: %s", far)
+		}
+	}
+	f.untouched()
 }
 
 // A name that was made to point to this machine is not ours, also for who only
@@ -273,7 +298,7 @@ func newServer(t *testing.T, status func() rest.Status) *http.Server {
 			t.Error(err)
 		}
 	})
-	h := &rest.Handler{Store: s, Token: token, Status: func(context.Context) (rest.Status, error) { return status(), nil }}
+	h := &rest.Handler{Store: s, Token: token, SessionKey: "the key", Status: func(context.Context) (rest.Status, error) { return status(), nil }}
 	return api.NewServer(api.Routes{REST: h, Pages: pages.New(h, nil, pages.NewSignatures(), nil), Metrics: prometheus.NewRegistry()}, "127.0.0.1:8600")
 }
 

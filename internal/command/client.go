@@ -32,8 +32,7 @@ func findProcess(ctx context.Context, r *store.Reader) (*client, *rest.Status) {
 	if !ok || n.Address == "" {
 		return nil, nil
 	}
-	// No proxy of the environment is asked: the token is not for it.
-	c := &client{&http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}, n}
+	c := &client{&http.Client{Timeout: patience, Transport: n.transport()}, n}
 	var st rest.Status
 	if err := c.call(ctx, http.MethodGet, "/api/v1/status", nil, &st); err != nil {
 		return nil, nil // nothing answers, or something else
@@ -55,7 +54,7 @@ func (c *client) call(ctx context.Context, method, path string, body, into any) 
 		}
 		content = bytes.NewReader(encoded)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+c.notice.Address+path, content)
+	r, err := http.NewRequestWithContext(ctx, method, c.notice.root()+path, content)
 	if err != nil {
 		return err
 	}

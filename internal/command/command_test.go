@@ -93,6 +93,9 @@ func TestErrors(t *testing.T) {
 		{"run", "--retry-base", "0s"},
 		{"run", "--wait", "-1s"},
 		{"run", "--listen", "everywhere"},
+		{"run", "--listen", "unix:"},
+		{"run", "--base-path", "/a b"},
+		{"run", "--trusted-proxy", "proxy.example"},
 		{"run", "--log-level", "loud"},
 		{"run", "--log-format", "xml"},
 		{"run", "--db", ""},
@@ -125,6 +128,7 @@ func TestErrors(t *testing.T) {
 		{"backup", filepath.Dir(db) + "/", "--db", db},
 		{"backup", foreign, "--db", db},
 		{"backup", filepath.Join(t.TempDir(), "out.db"), "--db", newDB(t)},
+		{"replay", db, "--listen", "unix:/run/node.sock"},
 		{"demo", "--listen", "nowhere"},
 		{"version", "please"},
 	} {

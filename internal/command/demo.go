@@ -216,7 +216,7 @@ func (d *demo) gaps(ctx context.Context, r *store.Reader) (appeared, healed int,
 func (d *demo) stay(ctx context.Context, s *service) error {
 	s.out.printf("\nLook around until Ctrl-C:\n")
 	if s.page != nil {
-		s.out.printf("  http://%s\n", s.page.address)
+		s.out.printf("  %s\n", s.page.url())
 	}
 	s.out.printf("  gapless status --db %s\n", pasted(s.store.Path()))
 	s.out.printf("  sqlite3 %s 'SELECT * FROM blocks_hex ORDER BY number DESC LIMIT 5'\n", pasted(s.store.Path()))

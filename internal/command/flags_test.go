@@ -3,6 +3,7 @@ package command
 import (
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,8 +66,16 @@ func TestRunFlags(t *testing.T) {
 			usual(func(o *options) { o.db, o.urls = "f.db", []string{"http://f"} })},
 		{"a file of URLs", nil, []string{"--rpc-file", urls, "--rpc", "http://zero"},
 			usual(func(o *options) { o.urls = []string{"http://zero", "http://one", "http://two"} })},
-		{"a port alone is one of this machine", nil, []string{"--listen", ":9000"},
+		{"a port alone is one of this machine", nil, []string{"--listen", "9000"},
 			usual(func(o *options) { o.listen = "127.0.0.1:9000" })},
+		{"a port of all addresses", nil, []string{"--listen", ":9000"},
+			usual(func(o *options) { o.listen, o.maxLogs = ":9000", 20_000 })},
+		{"a socket", nil, []string{"--listen", "unix:/run/gapless.sock"},
+			usual(func(o *options) { o.listen, o.maxLogs = "unix:/run/gapless.sock", 20_000 })},
+		{"behind a proxy", nil, []string{"--base-path", "explorer/", "--trusted-proxy", "127.0.0.1", "--trusted-proxy", "fd00::/8"},
+			usual(func(o *options) {
+				o.basePath, o.proxies = "/explorer", []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32"), netip.MustParsePrefix("fd00::/8")}
+			})},
 		{"a number", nil, []string{"--from", "17", "--until", "20"},
 			usual(func(o *options) { o.from, o.until = &place{17, false}, &place{20, false} })},
 	} {
@@ -87,7 +96,7 @@ func TestRunFlags(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(options{}, place{}), cmpopts.EquateEmpty()); diff != "" {
+			if diff := cmp.Diff(tt.want, got, cmp.AllowUnexported(options{}, place{}), cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Prefix{})); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 		})

@@ -13,19 +13,20 @@ import (
 // A notice is what a running process leaves in FILE.lock for the other
 // commands. The file can only be read by its owner.
 type notice struct {
-	ID      int    `json:"pid"`
-	Address string `json:"address,omitempty"` // host:port of HTTP; empty if it is off
-	Token   string `json:"token,omitempty"`
+	ID int `json:"pid,omitempty"`
+	origin
+	Token      string `json:"token,omitempty"`
+	SessionKey string `json:"session_key,omitempty"` // of the pages; it stays there when the process ends
 }
-
-// login is the URL of the page by which a browser gets the token.
-func (n notice) login() string { return "http://" + n.Address + "/login?token=" + n.Token }
 
 func lockPath(db string) string { return db + ".lock" }
 
 // leave writes the notice into the lock file, whose inode must stay: it is
-// what is locked.
+// what is locked. A session key that is there stays.
 func (n notice) leave(db string) error {
+	if n.SessionKey == "" {
+		n.SessionKey = sessionKey(db)
+	}
 	content, err := json.Marshal(n)
 	if err != nil {
 		return err
@@ -39,8 +40,19 @@ func (n notice) leave(db string) error {
 	return nil
 }
 
-// withdraw empties the lock file.
-func withdraw(db string) error { return os.Truncate(lockPath(db), 0) }
+// withdraw takes the notice back.
+func withdraw(db string) error {
+	if sessionKey(db) == "" {
+		return os.Truncate(lockPath(db), 0)
+	}
+	return notice{}.leave(db)
+}
+
+// sessionKey is the one in the lock file, empty if there is none.
+func sessionKey(db string) string {
+	n, _ := readNotice(db)
+	return n.SessionKey
+}
 
 // readNotice gives the notice of the process that has the file, or perhaps of
 // one that had it and died; ok is false if there is none.
@@ -49,7 +61,7 @@ func readNotice(db string) (n notice, ok bool) {
 	if err != nil || json.Unmarshal(content, &n) != nil {
 		return notice{}, false
 	}
-	return n, n.ID != 0
+	return n, n.ID != 0 // else a session key alone
 }
 
 // explainOpen says who has the file, if it is taken, or else what to do about
@@ -63,5 +75,5 @@ func explainOpen(err error, db string) error {
 	if n.Address == "" {
 		return fmt.Errorf("%w: process %d, which serves no page and can't be told anything: stop it first", err, n.ID)
 	}
-	return fmt.Errorf("%w: process %d, which serves http://%s; `gapless status --db %s` tells how it does", err, n.ID, n.Address, pasted(db))
+	return fmt.Errorf("%w: process %d, which serves %s; `gapless status --db %s` tells how it does", err, n.ID, n.url(), pasted(db))
 }

@@ -28,7 +28,7 @@ func TestLogin(t *testing.T) {
 	if strings.Contains(log.String(), s.token) || !strings.Contains(log.String(), "file open") {
 		t.Errorf("the log has the token, or nothing:\n%s", &log)
 	}
-	if got, want := mustGapless(t, "status", "--login", "--db", db), "http://"+s.page.address+"/login?token="+s.token+"\n"; got != want {
+	if got, want := mustGapless(t, "status", "--login", "--db", db), "http://"+s.page.Address+"/login?token="+s.token+"\n"; got != want {
 		t.Errorf("login is %q, want %q", got, want)
 	}
 	for _, close := range []func() error{s.page.close, s.close, s.store.Close} {

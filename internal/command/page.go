@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"runtime"
@@ -19,28 +18,29 @@ import (
 
 // A page is the running HTTP server.
 type page struct {
-	server  *http.Server
-	calls   *jsonrpc.Handler
-	address string     // host:port by which this machine reaches it
-	ended   chan error // buffered, 1: why the server has ended
+	origin
+	server *http.Server
+	calls  *jsonrpc.Handler
+	ended  chan error // buffered, 1: why the server has ended
 }
 
 // openPage begins to serve HTTP.
-func (s *service) openPage() (*page, error) {
-	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token}
+func (s *service) openPage(ctx context.Context) (*page, error) {
+	h := &rest.Handler{Store: s.store, Status: s.status, Ready: s.ready, Reload: s.reload, Token: s.token, SessionKey: s.sessionKey}
 	if err := s.newPages(h); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", s.listen)
+	listener, err := listen(ctx, s.listen)
 	if err != nil && s.anyPort {
-		listener, err = net.Listen("tcp", "127.0.0.1:0")
+		listener, err = listen(ctx, "127.0.0.1:0")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%w\nchoose another address with --listen, or --listen off", err)
 	}
 	calls := jsonrpc.New(s.callOptions())
-	server := api.NewServer(api.Routes{REST: h, Calls: calls, Pages: s.shown, Metrics: s.registry}, s.listen, s.hosts...)
-	p := &page{server: server, calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	routes := api.Routes{BasePath: s.basePath, Proxies: s.proxies, REST: h, Calls: calls, Pages: s.shown, Metrics: s.registry}
+	server := api.NewServer(routes, s.listen, s.hosts...)
+	p := &page{origin: origin{reachable(listener.Addr()), s.basePath}, server: server, calls: calls, ended: make(chan error, 1)}
 	go func() { p.ended <- p.server.Serve(listener) }()
 	return p, nil
 }
@@ -108,16 +108,6 @@ func (s *service) readNames() (pages.Labels, *pages.Signatures, error) {
 		return nil, nil, usagef("--labels: %s: %w\nevery line is an address and its name", s.labels, err)
 	}
 	return labels, known, nil
-}
-
-// reachable is how this machine reaches a listener, which may listen on all of
-// its addresses.
-func reachable(a net.Addr) string {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
-		return a.String()
-	}
-	return fmt.Sprintf("127.0.0.1:%d", tcp.Port)
 }
 
 // watch returns when ctx or the server has ended.

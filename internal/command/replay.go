@@ -108,10 +108,15 @@ func (r *replay) run(ctx context.Context) error {
 
 func (r *replay) address() (string, error) {
 	address, err := parseListen(r.listen)
-	if err == nil && address == "" {
-		err = usagef("--listen is off, but answering is all that replay does")
+	switch {
+	case err != nil:
+		return "", err
+	case address == "":
+		return "", usagef("--listen is off, but answering is all that replay does")
+	case strings.HasPrefix(address, socketScheme):
+		return "", usagef("--listen is %q, but clients of JSON-RPC can't reach that by a URL: use an address as %s", r.listen, defaultReplay)
 	}
-	return address, err
+	return address, nil
 }
 
 // serve answers until ctx ends, or the command does.
@@ -140,10 +145,10 @@ func (r *replay) serve(ctx context.Context, file *store.Reader, address string) 
 		return fmt.Errorf("%w\nchoose another address with --listen", err)
 	}
 	calls := jsonrpc.New(o)
-	s := &page{server: api.NewCallServer(calls, address, r.hosts...), calls: calls, address: reachable(listener.Addr()), ended: make(chan error, 1)}
+	s := &page{server: api.NewCallServer(calls, address, r.hosts...), calls: calls, origin: origin{Address: reachable(listener.Addr())}, ended: make(chan error, 1)}
 	go func() { s.ended <- s.server.Serve(listener) }()
 
-	url := "http://" + s.address
+	url := s.url()
 	fmt.Fprintln(r.stdout, url) // the listener takes connections already
 	ctx, end := context.WithCancel(ctx)
 	defer end()

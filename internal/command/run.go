@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"math"
-	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -62,10 +61,14 @@ usage: gapless run [flags]
   --min-free SIZE       pause while less than this is free on the disk (256MB)
   --wal-limit SIZE      pause while FILE-wal is larger because another program reads FILE and does
                         not end its transaction; 0 for no limit (1GB)
-  --listen ADDR|off     where to serve HTTP; on this machine only unless ADDR says otherwise
-                        (127.0.0.1:8600)
+  --listen ADDR|off     where to serve HTTP: a port of this machine, or of all its addresses as
+                        :8600, or unix:PATH for a socket (127.0.0.1:8600)
   --host NAME           by what name else HTTP is reached, for example through a reverse proxy;
                         more than once
+  --base-path PATH      under which path a reverse proxy shows all this, if it leaves that on, as
+                        /explorer; what it takes off need not be known
+  --trusted-proxy ADDR  a proxy, or a network of some, whose X-Forwarded-Prefix is believed; more
+                        than once
   --max-logs N          logs that an answer of eth_getLogs may have; 0 for no limit
                         (no limit on this machine, else 20000)
   --answer-memory SIZE  what all answers that are made or sent take at most (256MB)
@@ -103,6 +106,8 @@ type runFlags struct {
 	walLimit      string
 	listen        string
 	hosts         []string
+	basePath      string
+	proxies       []string
 	maxLogs       string
 	answers       string
 	proxy         bool
@@ -130,6 +135,8 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.StringVar(&f.walLimit, "wal-limit", "1GB", "")
 	flags.StringVar(&f.listen, "listen", defaultListen, "")
 	flags.StringArrayVar(&f.hosts, "host", nil, "")
+	flags.StringVar(&f.basePath, "base-path", "", "")
+	flags.StringArrayVar(&f.proxies, "trusted-proxy", nil, "")
 	flags.StringVar(&f.maxLogs, "max-logs", "", "")
 	flags.StringVar(&f.answers, "answer-memory", defaultAnswers, "")
 	flags.BoolVar(&f.proxy, "proxy", false, "")
@@ -194,6 +201,12 @@ func (f *runFlags) options() (o options, err error) {
 		return o, err
 	}
 	if o.listen, err = parseListen(f.listen); err != nil {
+		return o, err
+	}
+	if o.basePath, err = parseBasePath(f.basePath); err != nil {
+		return o, err
+	}
+	if o.proxies, err = parseProxies(f.proxies); err != nil {
 		return o, err
 	}
 	if o.maxLogs, err = maxLogs(f.maxLogs, o.listen); err != nil {
@@ -282,25 +295,6 @@ func (p place) at(head uint64) uint64 {
 		return 0
 	}
 	return head - p.number
-}
-
-// parseListen gives host:port, or nothing for off. A port alone is one of this
-// machine.
-func parseListen(text string) (string, error) {
-	if text == "off" {
-		return "", nil
-	}
-	host, port, err := net.SplitHostPort(text)
-	if err != nil {
-		host, port = "", text // perhaps a port
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || (n == 0 && port != "0") {
-		return "", usagef("--listen is %q: use an address as 127.0.0.1:8600, or off", text)
-	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, port), nil
 }
 
 // describe says in few words what an error of the node means.

@@ -2,6 +2,7 @@ package command
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -180,8 +181,9 @@ func TestRunningProcess(t *testing.T) {
 	if got := p.stderr.String(); strings.Count(got, "msg=stopped") != 1 || !strings.Contains(got, "next_block=111") {
 		t.Errorf("it does not say where it stopped:\n%s", got)
 	}
-	if left, err := os.ReadFile(db + ".lock"); err != nil || len(left) > 0 {
-		t.Errorf("the lock file still says %q (%v)", left, err)
+	left, err := os.ReadFile(db + ".lock")
+	if want := fmt.Sprintf("{\"session_key\":%q}\n", sessionKey(db)); err != nil || string(left) != want || sessionKey(db) == "" {
+		t.Errorf("the lock file says %q (%v), want %q", left, err, want)
 	}
 }
 

@@ -1,12 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -41,8 +43,10 @@ type options struct {
 	confirmations uint64
 	keep          uint64 // blocks up to the head that stay; 0 for all
 	backoff       gapfill.Backoff
-	listen        string   // host:port; empty for no HTTP
+	listen        string   // host:port or unix:PATH; empty for no HTTP
 	hosts         []string // names by which HTTP is reached, beside that
+	basePath      string   // as api.ParseBasePath gives it
+	proxies       []netip.Prefix
 	maxLogs       int      // in an answer of eth_getLogs; 0: no limit
 	answers       int64    // bytes of all answers under way; 0 for as many as usual
 	proxy         bool     // pass calls that need the state to the node
@@ -75,11 +79,13 @@ type service struct {
 	registry *prometheus.Registry
 	started  time.Time
 	token    string
-	store    *store.Store // nil until it is open, as are the next two
-	node     *node.Node
-	page     *page
-	shown    *pages.Handler // nil without a page
-	manager  manager        // nil if none started the process
+	// sessionKey signs the sessions of the pages; it is that of earlier processes.
+	sessionKey string
+	store      *store.Store // nil until it is open, as are the next two
+	node       *node.Node
+	page       *page
+	shown      *pages.Handler // nil without a page
+	manager    manager        // nil if none started the process
 
 	isNew     bool    // the file had no chain when it was opened
 	last      *uint64 // until, as a number
@@ -182,7 +188,8 @@ func (s *service) open(ctx context.Context) (err error) {
 		return err
 	}
 	if s.listen != "" {
-		if s.page, err = pause.Await(ctx, s.openPage); err != nil {
+		s.sessionKey = cmp.Or(sessionKey(s.store.Path()), rand.Text())
+		if s.page, err = pause.Await(ctx, func() (*page, error) { return s.openPage(ctx) }); err != nil {
 			return err
 		}
 	}
@@ -208,7 +215,7 @@ func (s *service) openNode() (err error) {
 func (s *service) notice() notice {
 	n := notice{ID: os.Getpid()}
 	if s.page != nil {
-		n.Address, n.Token = s.page.address, s.token
+		n.origin, n.Token, n.SessionKey = s.page.origin, s.token, s.sessionKey
 	}
 	return n
 }

@@ -19,7 +19,7 @@ func (s *service) status(ctx context.Context) (rest.Status, error) {
 	}
 	st.Process = &rest.Process{ID: os.Getpid(), Version: version(), StartedAt: s.started.UTC()}
 	if s.page != nil {
-		st.Process.Page = "http://" + s.page.address
+		st.Process.Page = s.page.url()
 	}
 	for _, e := range s.node.State() {
 		st.Endpoints = append(st.Endpoints, rest.Endpoint{

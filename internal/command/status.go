@@ -73,7 +73,7 @@ func (a *app) printLogin(db string) error {
 	if !ok || n.Address == "" {
 		return fmt.Errorf("no gapless run serves %s, or its .lock file can't be read: only its owner may", db)
 	}
-	fmt.Fprintln(a.stdout, n.login())
+	fmt.Fprintln(a.stdout, n.login(n.Token))
 	return nil
 }
 

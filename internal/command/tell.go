@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,15 +26,18 @@ func (s *service) tellStart() {
 		about = " (new)"
 	}
 	if s.page != nil {
-		web = "http://" + s.page.address
+		web = s.page.url()
 	}
 	if !s.plain {
-		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "node", s.endpoints())
+		s.log.Info("file open", "file", s.store.Path(), "new", s.isNew, "page", web, "listen", s.listen, "node", s.endpoints())
 		return
+	}
+	if host, _, err := net.SplitHostPort(s.listen); err == nil && (host == "" || net.ParseIP(host).IsUnspecified()) {
+		web += ", and at every other address of this machine"
 	}
 	s.out.printf("file  %s%s\npage  %s\n", s.store.Path(), about, web)
 	if s.page != nil {
-		s.out.printf("login %s\n", s.notice().login())
+		s.out.printf("login %s\n", s.page.login(s.token))
 	}
 }
 

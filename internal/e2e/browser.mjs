@@ -11,26 +11,43 @@ const rules = readFileSync(axe + "/axe-core/axe.min.js", "utf8");
 
 const browser = await chromium.launch({
   executablePath: path,
-  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"],
+  args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run",
+    "--host-resolver-rules=MAP example.org 127.0.0.1"],
 });
-let page, faults = [], host;
+let page, tabs = [], faults = [], host;
 
 const sizes = { desktop: { width: 1180, height: 820 }, phone: { width: 360, height: 740 } };
 
 const commands = {
   // A new window. What goes wrong in it is told by faults.
-  async open({ base, size, dark }) {
+  async open({ base, size, dark, without }) {
     if (page) await page.context().close();
     host = new URL(base).host;
     const context = await browser.newContext({
-      baseURL: base, viewport: sizes[size], colorScheme: dark ? "dark" : "light", bypassCSP: false,
+      baseURL: base, viewport: sizes[size], colorScheme: dark ? "dark" : "light", bypassCSP: false, ignoreHTTPSErrors: true,
       isMobile: size === "phone", deviceScaleFactor: 1, permissions: ["clipboard-read", "clipboard-write"],
     });
-    page = await context.newPage();
-    page.setDefaultTimeout(60000);
-    page.on("console", m => { if (m.type() === "error") faults.push("console: " + m.text() + " at " + m.location().url); });
-    page.on("pageerror", e => faults.push("script: " + e.message));
+    context.on("page", page => {
+      tabs.push(page);
+      page.setDefaultTimeout(60000);
+      page.on("console", m => { if (m.type() === "error") faults.push("console: " + m.text() + " at " + m.location().url); });
+      page.on("pageerror", e => faults.push("script: " + e.message));
+    });
     context.on("request", r => { if (new URL(r.url()).host !== host) faults.push("request to " + r.url()); });
+    tabs = [];
+    if (without) await context.addInitScript(`delete globalThis.${without}`); // as an old browser
+    page = await context.newPage();
+  },
+  // Another tab of the window, which is the one in use from now on.
+  async tab() { page = await page.context().newPage(); },
+  // Back to the tab that was opened as the nth, from 0 on.
+  async pick({ nth }) { page = tabs[nth]; },
+  // The tab is covered by another one, or comes to the front: headless, all would be seen at once.
+  async hide({ hidden }) {
+    await page.evaluate(hidden => {
+      Object.defineProperty(document, "hidden", { configurable: true, value: hidden });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, hidden);
   },
   async visit({ path }) { return (await page.goto(path, { waitUntil: "load" })).status(); },
   // Not by waitForFunction, which the page's policy refuses to evaluate.
@@ -44,6 +61,7 @@ const commands = {
   async eval({ script }) { return page.evaluate(script); },
   async fill({ selector, text }) { await page.fill(selector, text); },
   async press({ selector, key }) { await page.press(selector, key); },
+  async cookies() { return page.context().cookies(); },
   async click({ selector }) { await page.click(selector); },
   async shot({ file, full }) { await page.screenshot({ path: file, fullPage: full }); },
   // The faults that axe-core finds, the serious ones alone.

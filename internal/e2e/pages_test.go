@@ -149,7 +149,7 @@ func TestPageShowsGapsHeal(t *testing.T) {
 	b.at("/")
 	b.shows("3 missing")
 	b.visit("/missing")
-	b.click(`form[action="/missing/retry"]:has(input[value="200"]) button`)
+	b.click(`form[action="missing/retry"]:has(input[value="200"]) button`)
 	b.wait(`!document.querySelector('tr[data-key="200"]') && document.querySelector('tr[data-key="201"]')`)
 	b.visit("/block/100")
 	b.click("main form button") // retry now

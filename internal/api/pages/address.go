@@ -101,7 +101,7 @@ func (h *Handler) addressList(r *http.Request, v *addressView) error {
 func tabs(r *http.Request, shown string, names ...string) []tab {
 	all := make([]tab, len(names))
 	for i, name := range names {
-		all[i] = tab{Name: name, To: r.URL.Path + "?show=" + name, Shown: name == shown}
+		all[i] = tab{Name: name, To: here(r, "show="+name), Shown: name == shown}
 	}
 	return all
 }

@@ -73,7 +73,7 @@ type coverageMap struct {
 	Stored, Missing, Ahead  uint64
 	Skipped                 uint64 // of Missing
 	Mixed                   bool   // a run has stored blocks beside missing ones
-	Out, Left, Right, Whole string // URLs of other ranges; empty where there is none
+	Out, Left, Right, Whole string // URLs from the root, of other ranges; empty where there is none
 }
 
 // A run is neighbouring parts of a map that look the same.
@@ -159,10 +159,10 @@ func stateOf(p store.CoveragePart, size uint64) string {
 // describe says in words what a run is, and where it leads.
 func (r *run) describe() {
 	name := fmt.Sprintf("blocks %s to %s", thousands(fmt.Sprint(r.First)), thousands(fmt.Sprint(r.Last)))
-	r.To = fmt.Sprintf("/?from=%d&to=%d", r.First, r.Last)
+	r.To = fmt.Sprintf("./?from=%d&to=%d", r.First, r.Last)
 	if r.First == r.Last {
 		name = fmt.Sprintf("block %s", thousands(fmt.Sprint(r.First)))
-		r.To = fmt.Sprintf("/block/%d", r.First)
+		r.To = fmt.Sprintf("block/%d", r.First)
 	}
 	words := map[string]string{
 		"stored": "stored", "missing": "missing", "skipped": "missing, some of it skipped", "ahead": "not there yet",
@@ -177,8 +177,8 @@ func (m *coverageMap) zoom(start, end uint64) {
 	if m.From == start && m.To == end {
 		return
 	}
-	show := func(from, to uint64) string { return fmt.Sprintf("/?from=%d&to=%d", from, to) }
-	m.Whole = "/"
+	show := func(from, to uint64) string { return fmt.Sprintf("./?from=%d&to=%d", from, to) }
+	m.Whole = "./"
 	m.Out = show(m.From-min(width, m.From-start), m.To+min(width, end-m.To))
 	if m.From > start {
 		step := min(width, m.From-start)

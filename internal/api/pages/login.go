@@ -6,12 +6,8 @@ import (
 	"net/http"
 )
 
-// cookieName is the cookie with the token. It goes with no request that another
-// site makes, and no script can read it.
-const cookieName = "gapless_token"
-
-// login puts the token that the URL carries into a cookie, and leads to a URL
-// without it. That a request comes from this machine is no proof of anything: a
+// login starts a session if the URL carries the token, and leads to a URL without
+// it. That a request comes from this machine is no proof of anything: a
 // proxy makes every stranger's do so.
 func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 	token := r.URL.Query().Get("token")
@@ -20,10 +16,10 @@ func (h *Handler) login(w http.ResponseWriter, r *http.Request) {
 			"The token is a new one each time gapless starts. The log of gapless run has the present URL.")
 		return
 	}
-	http.SetCookie(w, &http.Cookie{Name: cookieName, Value: token, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode})
+	h.startSession(w, r)
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, "/", http.StatusSeeOther)
+	lead(w, r, "")
 }
 
 func (h *Handler) isToken(token string) bool {
@@ -31,15 +27,9 @@ func (h *Handler) isToken(token string) bool {
 	return h.rest.Token != "" && subtle.ConstantTimeCompare(got[:], want[:]) == 1
 }
 
-// may reports whether a request comes from a browser that was given the token.
-func (h *Handler) may(r *http.Request) bool {
-	c, err := r.Cookie(cookieName)
-	return err == nil && h.isToken(c.Value)
-}
-
-// withCookie lets those change something that have the token, and sent the form
+// withSession lets those change something that have a session, and sent the form
 // from a page of this server.
-func (h *Handler) withCookie(next http.HandlerFunc) http.Handler {
+func (h *Handler) withSession(next http.HandlerFunc) http.Handler {
 	guarded := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !h.may(r) {
 			h.tell(w, r, http.StatusForbidden, "Not allowed", "This needs the token: open the URL that gapless run has printed.")

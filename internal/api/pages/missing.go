@@ -78,7 +78,7 @@ func (h *Handler) changed(w http.ResponseWriter, r *http.Request, err error) {
 		h.refuse(w, r, http.StatusInternalServerError, plain(err.Error()))
 		return
 	}
-	http.Redirect(w, r, "/missing", http.StatusSeeOther)
+	lead(w, r, "missing")
 }
 
 func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, status int, text string) {

@@ -14,8 +14,10 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
+	"io"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -58,8 +60,8 @@ var files embed.FS
 
 // policy lets a page load nothing but what this server has, and run no script
 // that is written in it.
-const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+const policy = "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+	"form-action 'self'; base-uri 'self'; frame-ancestors 'none'"
 
 // Register adds the routes to mux, all but that of the first page: see Home.
 func (h *Handler) Register(mux *http.ServeMux) {
@@ -77,13 +79,14 @@ func (h *Handler) Register(mux *http.ServeMux) {
 	} {
 		mux.HandleFunc("GET /"+route, func(w http.ResponseWriter, r *http.Request) { h.show(w, r, make) })
 	}
-	mux.Handle("GET /static/", http.HandlerFunc(static))
+	mux.HandleFunc("GET /static/{file}", static)
+	mux.HandleFunc("GET /robots.txt", robots)
 	mux.HandleFunc("GET /tx/{hash}/input", h.input)
 	mux.HandleFunc("GET /tx/{hash}/log/{index}", h.logData)
 	mux.HandleFunc("GET /address/{address}/code", h.code)
 	mux.HandleFunc("GET /login", h.login)
-	mux.Handle("POST /missing/retry", h.withCookie(h.retry))
-	mux.Handle("POST /missing/skip", h.withCookie(h.skip))
+	mux.Handle("POST /missing/retry", h.withSession(h.retry))
+	mux.Handle("POST /missing/skip", h.withSession(h.skip))
 }
 
 // Home draws the first page.
@@ -100,6 +103,8 @@ type view struct {
 // A page is what the frame around every view needs.
 type page struct {
 	Title   string
+	Root    string // URL of the first page
+	Here    string // URL of this one, from there
 	Status  rest.Status
 	May     bool // change something
 	Query   string
@@ -117,10 +122,10 @@ type notice struct {
 
 func (n *notice) Error() string { return n.Text }
 
-// A link leads to another page.
+// A link leads to another page, seen from the root.
 type link struct{ To, Text string }
 
-// redirect is an error that leads elsewhere.
+// redirect is an error that leads elsewhere, seen from the root.
 type redirect string
 
 func (r redirect) Error() string { return string(r) }
@@ -146,7 +151,7 @@ func (h *Handler) show(w http.ResponseWriter, r *http.Request, make func(*http.R
 	var told *notice
 	switch {
 	case errors.As(err, &to):
-		http.Redirect(w, r, string(to), http.StatusSeeOther)
+		lead(w, r, string(to))
 		return
 	case errors.As(err, &told):
 		status = told.status
@@ -174,13 +179,19 @@ func (h *Handler) Nowhere(w http.ResponseWriter, r *http.Request) {
 	h.tell(w, r, http.StatusNotFound, "Not found", "There is no such page.")
 }
 
+// Forbid draws the page for a request that may not be made from where it comes.
+func (h *Handler) Forbid(w http.ResponseWriter, r *http.Request, why string) {
+	h.tell(w, r, http.StatusForbidden, "Not allowed", strings.ToUpper(why[:1])+why[1:])
+}
+
 // tell draws a page with nothing but a text.
 func (h *Handler) tell(w http.ResponseWriter, r *http.Request, status int, title, text string) {
 	h.draw(w, r, status, view{template: "notice.html", title: title, content: &notice{Title: title, Text: text}})
 }
 
 func (h *Handler) draw(w http.ResponseWriter, r *http.Request, status int, v view) {
-	p := page{Title: v.title, Content: v.content, May: h.may(r), Query: r.URL.Query().Get("q"), Shows: v.template + " " + v.of}
+	p := page{Title: v.title, Root: Root(r), Here: here(r, r.URL.RawQuery), Content: v.content, May: h.may(r),
+		Query: r.URL.Query().Get("q"), Shows: v.template + " " + v.of}
 	var err error
 	if p.Status, err = h.rest.Status(r.Context()); err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -225,13 +236,20 @@ var started = time.Now()
 
 // static serves what pages load.
 func static(w http.ResponseWriter, r *http.Request) {
-	content, err := files.ReadFile(r.URL.Path[1:])
+	content, err := files.ReadFile("static/" + r.PathValue("file"))
 	if err != nil {
 		http.NotFound(w, r)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache") // but ask whether it changed
 	http.ServeContent(w, r, r.URL.Path, started, bytes.NewReader(content))
+}
+
+// robots keeps search engines away: there is a page for everything in the chain,
+// and each takes the file some work.
+func robots(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, "User-agent: *\nDisallow: /\n") // the client's loss
 }
 
 // store is what the pages read.

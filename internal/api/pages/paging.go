@@ -2,7 +2,6 @@ package pages
 
 import (
 	"net/http"
-	"net/url"
 
 	"gapless/internal/store"
 )
@@ -41,7 +40,7 @@ func paged[R any](r *http.Request, list func(store.Range) ([]R, error), position
 	return l, nil
 }
 
-// with is the request's URL with another value of a parameter.
+// with is what a request asks for, with another value of a parameter.
 func with(r *http.Request, name, value string) string {
 	q := r.URL.Query()
 	if value == "" {
@@ -49,7 +48,7 @@ func with(r *http.Request, name, value string) string {
 	} else {
 		q.Set(name, value)
 	}
-	return (&url.URL{Path: r.URL.Path, RawQuery: q.Encode()}).String()
+	return here(r, q.Encode())
 }
 
 // after reads where the page before has ended, nil if it is the first.

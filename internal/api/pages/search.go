@@ -16,13 +16,13 @@ import (
 func (h *Handler) search(r *http.Request) (view, error) {
 	text := strings.TrimSpace(r.URL.Query().Get("q"))
 	if text == "" {
-		return view{}, redirect("/")
+		return view{}, redirect("")
 	}
 	if number, ok := parseNumber(text); ok {
-		return view{}, redirect(fmt.Sprintf("/block/%d", number))
+		return view{}, redirect(fmt.Sprintf("block/%d", number))
 	}
 	if a, ok := parseAddress(text); ok {
-		return view{}, redirect("/address/" + hexAddress(a))
+		return view{}, redirect("address/" + hexAddress(a))
 	}
 	if to, err := h.searchHash(r, text); to != "" || err != nil {
 		return view{}, errors.Join(redirectTo(to), err)
@@ -59,14 +59,14 @@ func (h *Handler) searchHash(r *http.Request, text string) (to string, err error
 	}
 	err = h.store().View(r.Context(), func(v *store.View) error {
 		if _, err := v.Transaction(hash, false); !errors.Is(err, store.ErrNotFound) {
-			to = "/tx/" + hash.Hex()
+			to = "tx/" + hash.Hex()
 			return err
 		}
 		number, err := v.Number(hash)
 		if errors.Is(err, store.ErrNotFound) {
 			return nil
 		}
-		to = fmt.Sprintf("/block/%d", number)
+		to = fmt.Sprintf("block/%d", number)
 		return err
 	})
 	return to, err
@@ -78,7 +78,7 @@ const mostLabels = 50
 func (h *Handler) searchLabels(text string) (found []link) {
 	for a, name := range h.names.Load().labels {
 		if strings.Contains(strings.ToLower(name), strings.ToLower(text)) {
-			found = append(found, link{"/address/" + hexAddress(a), cut(name, mostText-50) + " " + hexAddress(a)})
+			found = append(found, link{"address/" + hexAddress(a), cut(name, mostText-50) + " " + hexAddress(a)})
 		}
 	}
 	slices.SortFunc(found, func(a, b link) int { return strings.Compare(a.Text, b.Text) })

@@ -27,6 +27,8 @@ type Handler struct {
 	Reload func(context.Context) error
 	// Token allows to change something.
 	Token string
+	// SessionKey signs the sessions of the pages. Without one there are none.
+	SessionKey string
 }
 
 // Register adds the routes to mux.

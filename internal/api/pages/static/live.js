@@ -3,7 +3,11 @@
 "use strict";
 
 const least = 50; // ms from one request to the next; more, where they take long
-const longest = 10000; // ms after which what is no commit is asked for, as the node's state
+const longest = 5000; // ms after which what is no commit is asked for, as the node's state
+const alone = 2000; // the same, where no stream says what was committed
+const patience = 3000; // ms after which what does not answer is not connected
+const giveUp = 30000; // ms after which an answer is not waited for any more
+const script = document.currentScript.src;
 
 function ago(seconds) {
   const past = Date.now() / 1000 - seconds, size = Math.abs(past);
@@ -81,39 +85,71 @@ function show(page) {
   tellTimes(document);
 }
 
-let asking = false, again = false, last = 0, took = 0;
+let asking = false, again = false, last = Date.now(), took = 0;
+let asked = 0, failed = false; // when the answer that is awaited was asked for; how the one before ended
 
 async function refresh() {
   if (document.hidden) return; // it is asked for when it is looked at
   if (asking) { again = true; return; }
   asking = true;
-  const wait = last + Math.max(least, 2 * took) - Date.now();
+  const wait = last + Math.min(Math.max(least, 2 * took), longest) - Date.now();
   if (wait > 0) await new Promise(done => setTimeout(done, wait));
   again = false;
-  last = Date.now();
+  last = asked = Date.now();
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, signal: AbortSignal.timeout(giveUp) });
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (page.getElementById("main")) show(page);
+    failed = !page.getElementById("main"); // then it is of a proxy
+    if (!failed) show(page);
   } catch {
-    // The stream says when there is something to ask for again.
+    failed = true;
   }
   took = Date.now() - last;
+  asked = 0;
   asking = false;
   if (again) refresh();
 }
 
-// listen hears of commits. A browser comes back by itself to a stream that was
-// cut, but not to one that was refused, as it is before there is a chain.
+// The stream of events is one for all pages of the browser: see stream.js.
+let stream = null, shown = 0, heard = 0; // when the page came to be seen, and the stream was open last
+
 function listen() {
-  const told = document.getElementById("live");
-  const events = new EventSource("/api/v1/events");
-  for (const kind of ["blocks", "failed", "filled", "reorg", "reset", "pruned"]) events.addEventListener(kind, refresh);
-  events.onopen = () => { told.textContent = "live"; refresh(); };
-  events.onerror = () => {
-    told.textContent = "not connected";
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, 2000);
+  try {
+    stream = new SharedWorker(new URL("stream.js", script)).port;
+  } catch {
+    return; // there are none in this browser, or they are not allowed
+  }
+  stream.onmessage = ({ data: { open, changed } }) => {
+    const first = open && !heard;
+    if (open) heard = Date.now();
+    if (first || changed) refresh(); // before the first there was nobody to say what changed
+    tellConnection();
   };
+}
+
+function tellConnection() {
+  const now = Date.now();
+  let text = "live";
+  if (failed || (asked && now - asked > patience) || (stream && now - Math.max(heard, shown) > patience)) text = "not connected";
+  else if (stream && !heard) text = "";
+  const told = document.getElementById("live");
+  if (told.textContent === text) return;
+  told.textContent = text;
+  document.body.classList.toggle("lost", text === "not connected");
+}
+
+function beat() {
+  if (document.hidden) return;
+  if (stream) stream.postMessage("");
+  if (Date.now() - last >= (stream ? longest : alone)) refresh();
+  tellConnection();
+}
+
+// see begins to follow the stream, at first and when the page was hidden.
+function see() {
+  shown = Date.now();
+  heard = 0;
+  beat();
 }
 
 async function copy(text) {
@@ -140,6 +176,7 @@ tellTimes(document);
 setInterval(() => tellTimes(document), 1000);
 if (document.querySelector("[data-live]")) {
   listen();
-  setInterval(() => { if (Date.now() - last >= longest) refresh(); }, 1000);
-  document.addEventListener("visibilitychange", refresh);
+  see();
+  setInterval(beat, 1000);
+  document.addEventListener("visibilitychange", () => { see(); refresh(); });
 }
