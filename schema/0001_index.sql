@@ -1,7 +1,11 @@
 -- The index of one chain. Hashes, addresses and data are BLOBs; quantities of
 -- 256 bits are decimal TEXT without leading zeros; times are unix milliseconds
--- unless a comment says otherwise. Rows inside a block have
--- id = block number << 24 | position in the block.
+-- unless a comment says otherwise.
+--
+-- What is in a block is in order of the block's number and of its place in it.
+-- Rows of transactions and logs may be long, so that these tables have an id that
+-- puts the two together: SQLite packs long rows tightly only by rowid
+-- (https://sqlite.org/withoutrowid.html).
 
 CREATE TABLE chain (
     id               INTEGER PRIMARY KEY CHECK (id = 1),
@@ -16,7 +20,9 @@ CREATE TABLE chain (
     finalized_number INTEGER,                                            -- as the node tells
     finalized_hash   BLOB    CHECK (length(finalized_hash) = 32),
     safe_number      INTEGER,
-    safe_hash        BLOB    CHECK (length(safe_hash) = 32)
+    safe_hash        BLOB    CHECK (length(safe_hash) = 32),
+    wrong_allowed_at INTEGER                                             -- unix milliseconds, since when blocks are stored though a check failed (verify level warn);
+                                                                         --   NULL if they never were
 ) STRICT;
 
 CREATE TABLE blocks (
@@ -60,8 +66,12 @@ CREATE TABLE blocks (
 
 CREATE INDEX blocks_by_hash ON blocks (hash);
 
+-- Blocks of which not all that was checked has passed.
+CREATE INDEX blocks_by_unproved ON blocks (checks_not_computable, checks_failed) WHERE checks_not_computable <> 0 OR checks_failed <> 0;
+
 CREATE TABLE uncles (
-    id                       INTEGER PRIMARY KEY,                                 -- block number << 24 | position
+    block_number             INTEGER NOT NULL,                                    -- of the block that names it
+    position                 INTEGER NOT NULL,                                    -- in that block
     number                   INTEGER NOT NULL,                                    -- the uncle's own number
     hash                     BLOB    NOT NULL CHECK (length(hash) = 32),
     parent_hash              BLOB    NOT NULL CHECK (length(parent_hash) = 32),
@@ -89,12 +99,15 @@ CREATE TABLE uncles (
     size                     INTEGER,                                             -- bytes of RLP
     total_difficulty         TEXT,                                                -- decimal
     shape                    INTEGER NOT NULL,
-    extra                    TEXT                                                 -- JSON
-) STRICT;
+    extra                    TEXT,                                                -- JSON
+    PRIMARY KEY (block_number, position)
+) STRICT, WITHOUT ROWID;
 
 -- A transaction with its receipt.
 CREATE TABLE transactions (
     id                       INTEGER PRIMARY KEY,                                 -- block number << 24 | transaction index
+    block_number             INTEGER NOT NULL CHECK (block_number = id >> 24),
+    transaction_index        INTEGER NOT NULL CHECK (transaction_index = id & 16777215),
     hash                     BLOB    NOT NULL CHECK (length(hash) = 32),
     type                     INTEGER NOT NULL,                                    -- EIP-2718
     from_address             BLOB    NOT NULL CHECK (length(from_address) = 20),
@@ -129,11 +142,10 @@ CREATE TABLE transactions (
     log_count                INTEGER NOT NULL,
     receipt_shape            INTEGER NOT NULL,
     receipt_extra            TEXT,                                                -- JSON
-    block_number             INTEGER AS (id >> 24) VIRTUAL,
-    transaction_index        INTEGER AS (id & 16777215) VIRTUAL,
     value_real               REAL    AS (CAST(value AS REAL)) VIRTUAL             -- wei, for sorting; exact sums: decimal_sum(value)
 ) STRICT;
 
+CREATE INDEX transactions_by_block ON transactions (block_number, transaction_index);
 CREATE INDEX transactions_by_hash ON transactions (hash);
 CREATE INDEX transactions_by_sender ON transactions (from_address);
 CREATE INDEX transactions_by_recipient ON transactions (to_address) WHERE to_address IS NOT NULL;
@@ -141,6 +153,8 @@ CREATE INDEX transactions_by_contract ON transactions (contract_address) WHERE c
 
 CREATE TABLE logs (
     id                INTEGER PRIMARY KEY,                         -- block number << 24 | log index
+    block_number      INTEGER NOT NULL CHECK (block_number = id >> 24),
+    log_index         INTEGER NOT NULL CHECK (log_index = id & 16777215),
     transaction_index INTEGER NOT NULL,
     address           BLOB    NOT NULL CHECK (length(address) = 20),
     topic0            BLOB    CHECK (length(topic0) = 32),
@@ -150,39 +164,42 @@ CREATE TABLE logs (
     data              BLOB    NOT NULL,
     shape             INTEGER NOT NULL,
     extra             TEXT,                                        -- JSON
-    block_number      INTEGER AS (id >> 24) VIRTUAL,
-    log_index         INTEGER AS (id & 16777215) VIRTUAL
+    topic0_start      BLOB    AS (substr(topic0, 1, 4)) VIRTUAL    -- the first 4 bytes of topic0
 ) STRICT;
 
--- The id before the topic lets one index serve a range of blocks with and
--- without a topic.
-CREATE INDEX logs_by_address ON logs (address, id, topic0);
+-- The number before the topic lets one index serve a range of blocks with and
+-- without a topic, of which four bytes are enough to pass by nearly all other
+-- logs of an address.
+CREATE INDEX logs_by_address ON logs (address, block_number, topic0_start);
+CREATE INDEX logs_by_block ON logs (block_number);
 CREATE INDEX logs_by_topic ON logs (topic0) WHERE topic0 IS NOT NULL;
 
 CREATE TABLE withdrawals (
-    id              INTEGER PRIMARY KEY,                         -- block number << 24 | position
-    withdrawal_index INTEGER NOT NULL,                          -- of the whole chain
-    validator_index INTEGER NOT NULL,
-    address         BLOB    NOT NULL CHECK (length(address) = 20),
-    amount          INTEGER NOT NULL,                            -- gwei
-    shape           INTEGER NOT NULL,
-    extra           TEXT,                                        -- JSON
-    block_number    INTEGER AS (id >> 24) VIRTUAL
-) STRICT;
+    block_number     INTEGER NOT NULL,
+    position         INTEGER NOT NULL,                           -- in the block
+    withdrawal_index INTEGER NOT NULL,                           -- of the whole chain
+    validator_index  INTEGER NOT NULL,
+    address          BLOB    NOT NULL CHECK (length(address) = 20),
+    amount           INTEGER NOT NULL,                           -- gwei
+    shape            INTEGER NOT NULL,
+    extra            TEXT,                                       -- JSON
+    PRIMARY KEY (block_number, position)
+) STRICT, WITHOUT ROWID;
 
 -- Token transfers, one row each, as the logs tell them.
 CREATE TABLE transfers (
-    log_id       INTEGER NOT NULL,                                -- id of the log
-    batch_index  INTEGER NOT NULL,                                -- position in an ERC-1155 batch, else 0
-    standard     INTEGER NOT NULL CHECK (standard IN (20, 721, 1155)),
-    token        BLOB    NOT NULL CHECK (length(token) = 20),     -- contract
-    from_address BLOB    NOT NULL CHECK (length(from_address) = 20),
-    to_address   BLOB    NOT NULL CHECK (length(to_address) = 20),
-    token_id     TEXT,                                            -- decimal; NULL for ERC-20
-    amount       TEXT    NOT NULL,                                -- decimal, in the token's smallest unit; 1 for ERC-721
-    block_number INTEGER AS (log_id >> 24) VIRTUAL,
-    amount_real  REAL    AS (CAST(amount AS REAL)) VIRTUAL,       -- for sorting; exact sums: decimal_sum(amount)
-    PRIMARY KEY (log_id, batch_index)
+    block_number      INTEGER NOT NULL,
+    log_index         INTEGER NOT NULL,                                -- in the block
+    batch_index       INTEGER NOT NULL,                                -- position in an ERC-1155 batch, else 0
+    transaction_index INTEGER NOT NULL,
+    standard          INTEGER NOT NULL CHECK (standard IN (20, 721, 1155)),
+    token             BLOB    NOT NULL CHECK (length(token) = 20),     -- contract
+    from_address      BLOB    NOT NULL CHECK (length(from_address) = 20),
+    to_address        BLOB    NOT NULL CHECK (length(to_address) = 20),
+    token_id          TEXT,                                            -- decimal; NULL for ERC-20
+    amount            TEXT    NOT NULL,                                -- decimal, in the token's smallest unit; 1 for ERC-721
+    amount_real       REAL    AS (CAST(amount AS REAL)) VIRTUAL,       -- for sorting; exact sums: decimal_sum(amount)
+    PRIMARY KEY (block_number, log_index, batch_index)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX transfers_by_token ON transfers (token);
@@ -205,11 +222,22 @@ CREATE TABLE failed_blocks (
     CHECK ((skip_reason IS NULL) = (skipped_at IS NULL))
 ) STRICT;
 
+-- Checks that can't be computed on this chain, as blocks that fail alike have
+-- shown. What is not named here fails.
+CREATE TABLE exemptions (
+    check_bit  INTEGER NOT NULL,                           -- as in blocks.checks_passed
+    about      TEXT    NOT NULL,                           -- a transaction type, a key, or what objects lack; empty for all
+    from_block INTEGER NOT NULL CHECK (from_block >= 0),   -- the lowest block that it holds for; it holds for block 0 too
+    decided_at INTEGER NOT NULL,                           -- unix milliseconds
+    PRIMARY KEY (check_bit, about)
+) STRICT, WITHOUT ROWID;
+
 -- What happened to this file: a row for each run of blocks that a commit added, and for each other thing. Of the rows about
--- blocks all but the newest 100,000 are merged where they follow on from each other; the last one's seq stands for all.
+-- blocks all but the newest 100,000 are merged where they follow on from each other; the last one's seq stands for all. Of what
+-- was pruned one row, the newest, says all that ever was.
 CREATE TABLE journal (
     seq         INTEGER PRIMARY KEY,
-    kind        TEXT    NOT NULL CHECK (kind IN ('blocks', 'failed', 'filled', 'reorg', 'reset')),
+    kind        TEXT    NOT NULL CHECK (kind IN ('blocks', 'failed', 'filled', 'reorg', 'reset', 'pruned')),
     at          INTEGER NOT NULL,    -- unix milliseconds
     first_block INTEGER NOT NULL,
     last_block  INTEGER NOT NULL,
@@ -218,7 +246,7 @@ CREATE TABLE journal (
 
 CREATE INDEX journal_by_kind ON journal (kind, seq);
 
--- The same with hashes and addresses as text.
+-- The same with hashes and addresses as text, with the transaction and the time.
 
 CREATE VIEW blocks_hex AS
 SELECT number, '0x' || lower(hex(hash)) AS hash, '0x' || lower(hex(parent_hash)) AS parent_hash,
@@ -227,28 +255,35 @@ SELECT number, '0x' || lower(hex(hash)) AS hash, '0x' || lower(hex(parent_hash))
 FROM blocks;
 
 CREATE VIEW transactions_hex AS
-SELECT block_number, transaction_index, '0x' || lower(hex(hash)) AS hash, type,
-       '0x' || lower(hex(from_address)) AS from_address,
-       CASE WHEN to_address IS NOT NULL THEN '0x' || lower(hex(to_address)) END AS to_address,
-       nonce, value, gas, gas_used, effective_gas_price, status,
-       CASE WHEN contract_address IS NOT NULL THEN '0x' || lower(hex(contract_address)) END AS contract_address,
-       log_count, '0x' || lower(hex(input)) AS input
-FROM transactions;
+SELECT t.block_number, t.transaction_index, '0x' || lower(hex(t.hash)) AS hash, datetime(b.timestamp, 'unixepoch') AS time, t.type,
+       '0x' || lower(hex(t.from_address)) AS from_address,
+       CASE WHEN t.to_address IS NOT NULL THEN '0x' || lower(hex(t.to_address)) END AS to_address,
+       t.nonce, t.value, t.gas, t.gas_used, t.effective_gas_price, t.status,
+       CASE WHEN t.contract_address IS NOT NULL THEN '0x' || lower(hex(t.contract_address)) END AS contract_address,
+       t.log_count, '0x' || lower(hex(t.input)) AS input
+FROM transactions t
+JOIN blocks b ON b.number = +t.block_number;
 
 CREATE VIEW logs_hex AS
-SELECT block_number, log_index, transaction_index, '0x' || lower(hex(address)) AS address,
-       CASE WHEN topic0 IS NOT NULL THEN '0x' || lower(hex(topic0)) END AS topic0,
-       CASE WHEN topic1 IS NOT NULL THEN '0x' || lower(hex(topic1)) END AS topic1,
-       CASE WHEN topic2 IS NOT NULL THEN '0x' || lower(hex(topic2)) END AS topic2,
-       CASE WHEN topic3 IS NOT NULL THEN '0x' || lower(hex(topic3)) END AS topic3,
-       '0x' || lower(hex(data)) AS data
-FROM logs;
+SELECT l.block_number, l.log_index, l.transaction_index, '0x' || lower(hex(t.hash)) AS transaction_hash,
+       datetime(b.timestamp, 'unixepoch') AS time, '0x' || lower(hex(l.address)) AS address,
+       CASE WHEN l.topic0 IS NOT NULL THEN '0x' || lower(hex(l.topic0)) END AS topic0,
+       CASE WHEN l.topic1 IS NOT NULL THEN '0x' || lower(hex(l.topic1)) END AS topic1,
+       CASE WHEN l.topic2 IS NOT NULL THEN '0x' || lower(hex(l.topic2)) END AS topic2,
+       CASE WHEN l.topic3 IS NOT NULL THEN '0x' || lower(hex(l.topic3)) END AS topic3,
+       '0x' || lower(hex(l.data)) AS data
+FROM logs l
+JOIN transactions t ON t.id = (l.block_number << 24) + l.transaction_index
+JOIN blocks b ON b.number = +l.block_number;
 
 CREATE VIEW transfers_hex AS
-SELECT block_number, log_id & 16777215 AS log_index, batch_index, standard,
-       '0x' || lower(hex(token)) AS token, '0x' || lower(hex(from_address)) AS from_address,
-       '0x' || lower(hex(to_address)) AS to_address, token_id, amount
-FROM transfers;
+SELECT f.block_number, f.log_index, f.batch_index, f.transaction_index, '0x' || lower(hex(t.hash)) AS transaction_hash,
+       datetime(b.timestamp, 'unixepoch') AS time, f.standard,
+       '0x' || lower(hex(f.token)) AS token, '0x' || lower(hex(f.from_address)) AS from_address,
+       '0x' || lower(hex(f.to_address)) AS to_address, f.token_id, f.amount
+FROM transfers f
+JOIN transactions t ON t.id = (f.block_number << 24) + f.transaction_index
+JOIN blocks b ON b.number = +f.block_number;
 
 CREATE VIEW missing AS
 SELECT block_number, error_class, error_message, retry_count,

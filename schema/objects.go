@@ -162,7 +162,7 @@ func (m Migrations) objects(ctx context.Context) (_ map[string]object, err error
 	}
 	defer conn.Close()
 	for i, migration := range m {
-		if err := migration.apply(ctx, conn, i+1); err != nil {
+		if err := migration.apply(ctx, conn, first+i); err != nil {
 			return nil, err
 		}
 	}

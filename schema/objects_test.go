@@ -20,7 +20,7 @@ func TestAltered(t *testing.T) {
 		{`DROP VIEW missing; CREATE TABLE missing (a)`, `missing is of kind "table", and not "view"`},
 		{`ALTER TABLE blocks ADD COLUMN note TEXT`, `the table blocks is another`},
 		{`ALTER TABLE blocks RENAME COLUMN hash TO h`, `the table blocks is another`},
-		{text + `replace(sql, 'AS (id >> 24)', 'AS (length(zeroblob(1000000000)))') WHERE name = 'logs'`, `the table logs is another`},
+		{text + `replace(sql, 'AS (substr(topic0, 1, 4))', 'AS (zeroblob(1000000000))') WHERE name = 'logs'`, `the table logs is another`},
 		{text + `replace(sql, 'length(hash) = 32', 'mine(hash)') WHERE name = 'blocks'`, `the table blocks is another`},
 		{`DROP INDEX blocks_by_hash; CREATE INDEX blocks_by_hash ON blocks (miner)`, `the index blocks_by_hash is another`},
 		{`DROP INDEX blocks_by_hash; CREATE TABLE blocks_by_hash (hash)`, `blocks_by_hash is of kind "table", and not "index"`},
@@ -68,7 +68,7 @@ func TestNotAltered(t *testing.T) {
 			if _, err := conn.ExecContext(t.Context(), sql); err != nil {
 				t.Fatal(err)
 			}
-			if version, err := schema.All().Version(t.Context(), open(t, path)); version != len(schema.All()) || err != nil {
+			if version, err := schema.All().Version(t.Context(), open(t, path)); version != schema.All().Last() || err != nil {
 				t.Errorf("schema %d, %v", version, err)
 			}
 		})

@@ -1,7 +1,8 @@
 // Package schema brings a database file up to date.
 //
-// Each NNNN_what.sql is one migration. The file's user_version counts those
-// that were applied; it is set in the migration's own transaction, as is the
+// Each NNNN_what.sql is one migration: the first makes the tables of an empty
+// file, the others make of one schema the next. The file's user_version is the
+// number of its schema; it is set in the migration's own transaction, as is the
 // application_id with the first. (https://sqlite.org/pragma.html#pragma_user_version)
 package schema
 
@@ -20,20 +21,27 @@ const ApplicationID = 0x6761706c
 // ErrForeign is returned for a database of another program.
 var ErrForeign = errors.New("not a file of gapless")
 
+// ErrOlder is returned for a file of a schema from which no migration leads here.
+var ErrOlder = errors.New("made by an older version of gapless")
+
 // ErrNewer is returned for a file of a newer version of gapless.
 var ErrNewer = errors.New("made by a newer version of gapless")
 
 //go:embed *.sql
 var files embed.FS
 
-// A Migration makes of one schema the next.
+// first is the number of the schema that 0001 makes. Until the first release a
+// change of schema edits 0001 and raises this number; nothing is migrated.
+const first = 5
+
+// A Migration makes of one schema the next, or of an empty file the first.
 type Migration struct {
 	Name string // NNNN_what.sql
 	SQL  string
 }
 
-// Migrations bring a file up to date: the nth makes schema n. A program that
-// knows so many of them writes files of that schema.
+// Migrations bring a file up to date: each makes a schema whose number is one
+// higher than that of the one before it.
 type Migrations []Migration
 
 // All are the migrations that this program knows.
@@ -53,9 +61,23 @@ func All() Migrations {
 	return all
 }
 
+// Last is the number of the schema that a file has once it is up to date.
+func (m Migrations) Last() int { return first + len(m) - 1 }
+
+// after are the migrations that a file of a schema lacks; 0 is a new file.
+func (m Migrations) after(version int) Migrations {
+	if version == 0 {
+		return m
+	}
+	return m[version-first+1:]
+}
+
+// upTo are the migrations that a file of a schema has had.
+func (m Migrations) upTo(version int) Migrations { return m[:len(m)-len(m.after(version))] }
+
 // Version gives the schema that the file on conn has, 0 if it is new. It fails
-// with [ErrForeign], [ErrNewer] or [ErrAltered], writes nothing, and reads nothing
-// but the schema. No transaction is open.
+// with [ErrForeign], [ErrOlder], [ErrNewer] or [ErrAltered], writes nothing, and reads
+// nothing but the schema. No transaction is open.
 func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
 	application, version, objects, err := read(ctx, conn)
 	if err != nil {
@@ -65,13 +87,16 @@ func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
 	switch {
 	case application != ApplicationID && !isNew, version < 0:
 		return 0, ErrForeign
-	case version > len(m):
-		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, len(m))
+	case version > m.Last():
+		return 0, fmt.Errorf("%w: it has schema %d, this program knows %d", ErrNewer, version, m.Last())
+	case version > 0 && version < first:
+		return 0, fmt.Errorf("%w: it has schema %d, this program reads %d and later; "+
+			"index anew into another file, or export it with the version that made it and import that", ErrOlder, version, first)
 	}
 	if version == 0 && !isNew && len(objects) > 0 {
 		return 0, fmt.Errorf("%w: it says that it has none, but there are tables", ErrAltered)
 	}
-	return version, m[:version].compare(ctx, objects)
+	return version, m.upTo(version).compare(ctx, objects)
 }
 
 // read gives what a file says of its schema at one moment.
@@ -97,8 +122,9 @@ func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
-	for i, migration := range m[from:] {
-		if err := migration.apply(ctx, conn, from+i+1); err != nil {
+	for _, migration := range m.after(from) {
+		from = max(first, from+1)
+		if err := migration.apply(ctx, conn, from); err != nil {
 			return fmt.Errorf("schema: %s: %w", migration.Name, err)
 		}
 	}

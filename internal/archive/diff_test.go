@@ -92,7 +92,7 @@ func TestDiffFields(t *testing.T) {
 			UPDATE transactions SET log_count = 4 WHERE id = 13 << 24`, []string{`block 13 receipt 0 logs 5 4`}},
 		{`DELETE FROM transactions WHERE id = (99 << 24) + 3; UPDATE blocks SET transaction_count = 3, log_count = 5 WHERE number = 99;
 			DELETE FROM logs WHERE id >> 24 = 99 AND transaction_index = 3`, []string{`block 99 transactions 4 3`}},
-		{`UPDATE uncles SET miner = zeroblob(20) WHERE id = 36 << 24`, []string{`block 36 uncle 0 miner "0x…" "0x…"`}},
+		{`UPDATE uncles SET miner = zeroblob(20) WHERE block_number = 36 AND position = 0`, []string{`block 36 uncle 0 miner "0x…" "0x…"`}},
 		{`UPDATE transactions SET status = NULL WHERE id = (SELECT MIN(id) FROM transactions WHERE status = 1)`, []string{`block … receipt … status "0x1" null`}},
 	} {
 		path := copyOf(t, whole)

@@ -114,7 +114,7 @@ func TestDigestOfDamage(t *testing.T) {
 		{`UPDATE logs SET data = x'01' WHERE id = 13 << 24`, "receipts root"},
 		{`DELETE FROM logs WHERE id = 13 << 24`, "has 4 of 5 logs"},
 		{`DELETE FROM transactions WHERE id = 13 << 24`, "not whole"},
-		{`DELETE FROM uncles WHERE id >> 24 = 36`, "not whole"},
+		{`DELETE FROM uncles WHERE block_number = 36`, "not whole"},
 		{`DELETE FROM blocks WHERE number = 20`, "blocks are missing: 20"},
 		{`UPDATE blocks SET difficulty = 'many' WHERE number = 20`, "difficulty"},
 	} {

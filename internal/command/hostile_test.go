@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -68,14 +69,19 @@ func hostileFiles() (files []hostileFile) {
 	for _, column := range []string{
 		"blocks.number", "blocks.timestamp", "blocks.gas_used", "blocks.size", "blocks.transaction_count", "blocks.log_count", "blocks.uncle_count",
 		"blocks.withdrawal_count", "blocks.checks_passed", "blocks.checks_failed", "blocks.shape", "blocks.indexed_at",
-		"transactions.id", "transactions.type", "transactions.log_count", "logs.id", "logs.transaction_index", "transfers.id", "transfers.standard",
+		"transactions.id", "transactions.type", "transactions.log_count", "logs.id", "logs.block_number", "logs.transaction_index",
+		"transfers.block_number", "transfers.log_index", "transfers.standard", "withdrawals.position", "uncles.block_number",
 		"failed_blocks.block_number", "failed_blocks.retry_count", "failed_blocks.first_failed_at",
 		"journal.seq", "journal.at", "journal.first_block", "journal.last_block",
 		"chain.start_block", "chain.finalized_number", "chain.fork_block", "chain.created_at",
 	} {
 		table, name, _ := strings.Cut(column, ".")
+		key := "rowid"
+		if slices.Contains([]string{"transfers", "withdrawals", "uncles"}, table) {
+			key = "block_number"
+		}
 		for what, value := range map[string]string{"max": "9223372036854775807", "far": "549755813887", "min": "-1"} {
-			add("number/"+column+"/"+what, fmt.Sprintf(`UPDATE OR IGNORE %s SET %s = %s WHERE rowid = (SELECT max(rowid) FROM %[1]s)`, table, name, value))
+			add("number/"+column+"/"+what, fmt.Sprintf(`UPDATE OR IGNORE %s SET %s = %s WHERE %[4]s = (SELECT max(%[4]s) FROM %[1]s)`, table, name, value, key))
 		}
 	}
 	for _, column := range []string{

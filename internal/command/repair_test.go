@@ -110,7 +110,7 @@ func TestAudit(t *testing.T) {
 	db := writeFile(t, 60)
 	tamper(t, db, `DELETE FROM blocks WHERE number IN (3, 4, 40)`, `DELETE FROM transactions WHERE block_number IN (3, 4, 40)`,
 		`DELETE FROM logs WHERE block_number IN (3, 4, 40)`, `DELETE FROM transfers WHERE block_number IN (3, 4, 40)`,
-		`DELETE FROM uncles WHERE id >> 24 IN (3, 4, 40)`)
+		`DELETE FROM uncles WHERE block_number IN (3, 4, 40)`)
 	p, _ := follow(t, db, url, "--retry-base", "1ms")
 	eventually(t, "the holes are filled", func() bool { return strings.Count(p.stderr.String(), "missing block recovered") == 3 })
 	p.stop()

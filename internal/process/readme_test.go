@@ -80,7 +80,7 @@ func mannerOf(command string) (m manner, known string) {
 }
 
 // otherwise are the languages of blocks that are no commands, and who tests them.
-var otherwise = map[string]string{"go": inE2E, "ts": inE2E, "yaml": inE2E}
+var otherwise = map[string]string{"go": inE2E, "ts": inE2E, "yaml": inE2E, "python": inE2E}
 
 // Every command and query of README and docs works as it stands there, in a folder
 // that has nothing but the program and the files that the text speaks of.

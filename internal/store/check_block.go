@@ -36,10 +36,10 @@ func (l *loaded) whole() string {
 		withdrawals = *row.withdrawals
 	}
 	for _, why := range []string{
-		l.dense("transactions", row.transactions, len(l.txs), func(i int) uint64 { return l.txs[i].id }),
-		l.dense("logs", row.logs, len(l.logs), func(i int) uint64 { return l.logs[i].id }),
-		l.dense("withdrawals", withdrawals, len(l.withdrawals), func(i int) uint64 { return l.withdrawals[i].id }),
-		l.dense("uncles", row.uncles, len(l.uncles), func(i int) uint64 { return l.uncles[i].id }),
+		l.dense("transactions", row.transactions, len(l.txs), func(i int) (Position, uint64) { return l.txs[i].at, l.txs[i].id }),
+		l.dense("logs", row.logs, len(l.logs), func(i int) (Position, uint64) { return l.logs[i].at, l.logs[i].id }),
+		l.dense("withdrawals", withdrawals, len(l.withdrawals), func(i int) (Position, uint64) { return l.withdrawals[i].at, l.id(i) }),
+		l.dense("uncles", row.uncles, len(l.uncles), func(i int) (Position, uint64) { return l.uncles[i].at, l.id(i) }),
 		l.shared(),
 	} {
 		if why != "" {
@@ -49,13 +49,16 @@ func (l *loaded) whole() string {
 	return ""
 }
 
+// id is what a row at a position of the block has if its table has ids.
+func (l *loaded) id(position int) uint64 { return uint64(firstID(l.block.Number)) + uint64(position) }
+
 // dense checks that rows are as many as claimed, at positions from 0 on.
-func (l *loaded) dense(what string, claimed uint64, count int, id func(int) uint64) string {
+func (l *loaded) dense(what string, claimed uint64, count int, row func(int) (Position, uint64)) string {
 	if uint64(count) != claimed {
 		return fmt.Sprintf("has %d of %d %s", count, claimed, what)
 	}
 	for i := range count {
-		if id(i) != uint64(firstID(l.block.Number))+uint64(i) {
+		if at, id := row(i); at != (Position{Block: l.block.Number, Index: uint64(i)}) || id != l.id(i) {
 			return fmt.Sprintf("row %d of its %s is at another position", i, what)
 		}
 	}
@@ -81,16 +84,14 @@ func (l *loaded) shared() string {
 func (l *loaded) transferRows() (rows []transferRow) {
 	for i := range l.logs {
 		for _, t := range l.logs[i].Log.Transfers() {
-			rows = append(rows, transferRow{
-				id: uint64(firstID(l.row.Number)) + uint64(len(rows)), log: uint64(i), batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
-			})
+			rows = append(rows, transferOf(l.logs[i].at, l.logs[i].transaction, t))
 		}
 	}
 	return rows
 }
 
 func sameTransfer(a, b transferRow) bool {
-	return a.id == b.id && a.log == b.log && a.batch == b.batch && a.standard == b.standard && a.Token == b.Token &&
+	return a.at == b.at && a.transaction == b.transaction && a.standard == b.standard && a.Token == b.Token &&
 		a.From == b.From && a.To == b.To && a.Amount == b.Amount &&
 		(a.TokenID == nil) == (b.TokenID == nil) && (a.TokenID == nil || *a.TokenID == *b.TokenID)
 }

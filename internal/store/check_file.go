@@ -23,7 +23,7 @@ func (c *checkRun) belowStart(ctx context.Context, tx *sql.Tx) error {
 			c.fault(Coverage, uint64(max(0, *number)), "is in %s although the start block is %d", t.table, start)
 		}
 	}
-	return strays(ctx, tx, math.MinInt64, firstID(start)-1, c.fault)
+	return strays(ctx, tx, lowestNumber, int64(start)-1, c.fault)
 }
 
 // aboveHead looks for what is left of blocks at the head that went: rows of
@@ -43,7 +43,7 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	if err := c.pastNumbers(ctx, tx); err != nil || next > mostNumber {
 		return err
 	}
-	return strays(ctx, tx, firstID(next), math.MaxInt64, c.fault)
+	return strays(ctx, tx, int64(next), mostNumber, c.fault)
 }
 
 // toldQuery gives the next block number, going by the journal.
@@ -69,12 +69,21 @@ func (c *checkRun) pastNumbers(ctx context.Context, tx *sql.Tx) error {
 // numbered are the tables of block numbers.
 var numbered = []struct{ table, key string }{{"blocks", "number"}, {"failed_blocks", "block_number"}}
 
-// strays looks for rows in a range of ids that are of no stored block.
+// strays looks for rows in a range of block numbers that are of no stored block.
 func strays(ctx context.Context, tx *sql.Tx, first, last int64, fault func(promise string, number uint64, format string, args ...any)) error {
 	for _, table := range []string{"transactions", "logs", "withdrawals", "uncles", "transfers"} {
-		rows, err := tx.QueryContext(ctx, `SELECT id >> 24 AS block, COUNT(*) FROM `+table+`
-			WHERE id BETWEEN ? AND ? AND block NOT IN (SELECT number FROM blocks WHERE number BETWEEN ? AND ?)
-			GROUP BY block ORDER BY block`, first, last, first>>positionBits, last>>positionBits)
+		s, from, to := spans[table], first, last
+		if s.number == byPlace.number { // not bounded by what an id can have
+			if first == lowestNumber {
+				from = math.MinInt64
+			}
+			if last == mostNumber {
+				to = math.MaxInt64
+			}
+		}
+		rows, err := tx.QueryContext(ctx, `SELECT `+s.number+` AS block, COUNT(*) FROM `+table+`
+			WHERE `+s.where+` AND block NOT IN (SELECT number FROM blocks WHERE number BETWEEN ?1 AND ?2)
+			GROUP BY block ORDER BY block`, from, to)
 		if err != nil {
 			return err
 		}

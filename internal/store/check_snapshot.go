@@ -65,7 +65,7 @@ func (s *checkSnapshot) read(ctx context.Context, tx *sql.Tx, last uint64) error
 	if err := s.load(ctx, tx, numbers); err != nil {
 		return err
 	}
-	return strays(ctx, tx, firstID(s.first), lastID(s.end-1), s.fault)
+	return strays(ctx, tx, int64(s.first), int64(s.end-1), s.fault)
 }
 
 func (s *checkSnapshot) readBelow(ctx context.Context, tx *sql.Tx) error {
@@ -109,12 +109,12 @@ func (s *checkSnapshot) loadAll(ctx context.Context, tx *sql.Tx, numbers []uint6
 	if len(blocks) != len(numbers) {
 		return ErrNotFound
 	}
-	transfers, err := loadRows(ctx, tx, "transfers", transferColumns, firstID(first), lastID(last))
+	transfers, err := loadRows(ctx, tx, "transfers", transferColumns, first, last)
 	if err != nil {
 		return err
 	}
 	for _, l := range blocks {
-		s.transfers[l.row.Number] = take(&transfers, l.row.Number, func(r *transferRow) uint64 { return r.id })
+		s.transfers[l.row.Number] = take(&transfers, l.row.Number, func(r *transferRow) uint64 { return r.at.Block })
 		if err := l.assemble(); err != nil {
 			s.broke(l.row.Number, err)
 			continue

@@ -10,7 +10,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/store"
-	"gapless/testdata"
 )
 
 // What is done to a file behind the program's back, and what the checker says.
@@ -35,9 +34,9 @@ func TestCheckFindsFaults(t *testing.T) {
 		{"the last transaction is gone", []string{`DELETE FROM transactions WHERE block_number = 2 AND transaction_index = 2`}, []fault{{store.Whole, 2}}},
 		{"all transactions are gone", []string{`DELETE FROM transactions WHERE block_number = 2`}, []fault{{store.Whole, 2}}},
 		{"a log is gone", []string{`DELETE FROM logs WHERE block_number = 5 AND log_index = 3`}, []fault{{store.Whole, 5}}},
-		{"a transfer is gone", []string{`DELETE FROM transfers WHERE id = (SELECT MIN(id) FROM transfers WHERE block_number = 4)`}, []fault{{store.Whole, 4}}},
+		{"a transfer is gone", []string{`DELETE FROM transfers WHERE block_number = 4 AND log_index = (SELECT MIN(log_index) FROM transfers WHERE block_number = 4)`}, []fault{{store.Whole, 4}}},
 		{"an uncle is gone", []string{`DELETE FROM uncles`}, []fault{{store.Whole, 5}}},
-		{"a withdrawal is gone", []string{`DELETE FROM withdrawals WHERE id = 910 << 24`}, []fault{{store.Whole, 910}}},
+		{"a withdrawal is gone", []string{`DELETE FROM withdrawals WHERE block_number = 910 AND position = 0`}, []fault{{store.Whole, 910}}},
 		{"a missing block is forgotten", []string{`DELETE FROM failed_blocks WHERE block_number = 7`}, []fault{{store.Coverage, 7}}},
 		{"a block is gone", []string{`DELETE FROM blocks WHERE number = 2`}, []fault{{store.Whole, 2}, {store.Coverage, 2}}},
 		{"a block is gone with all that is in it", []string{`DELETE FROM blocks WHERE number = 2`, `DELETE FROM transactions WHERE block_number = 2`}, []fault{{store.Coverage, 2}}},
@@ -53,19 +52,24 @@ func TestCheckFindsFaults(t *testing.T) {
 		{"an earlier start block", []string{`UPDATE chain SET start_block = 899`}, []fault{{store.Coverage, 899}, {store.Coverage, 900}}},
 		{"another genesis", []string{`UPDATE chain SET genesis_hash = zeroblob(32)`}, []fault{{store.Linked, 0}}},
 
-		{"an orphaned transaction", []string{copyRow("transactions", "id", "(7 << 24) | 1")}, []fault{{store.Whole, 7}}},
-		{"an orphaned log", []string{copyRow("logs", "id", "(8 << 24) | 9")}, []fault{{store.Whole, 8}}},
-		{"an orphaned transfer", []string{`INSERT INTO transfers SELECT 7 << 24, 0, 3, standard, token, from_address, to_address, token_id, amount FROM transfers LIMIT 1`}, []fault{{store.Whole, 7}}},
-		{"an orphaned withdrawal", []string{copyRow("withdrawals", "id", "906 << 24")}, []fault{{store.Whole, 906}}},
-		{"an orphaned uncle", []string{copyRow("uncles", "id", "7 << 24")}, []fault{{store.Whole, 7}}},
-		{"an orphan far above", []string{copyRow("logs", "id", "9223372036854775807")}, []fault{{store.Whole, 1<<39 - 1}}},
-		{"an orphan below the start block", []string{copyRow("logs", "id", "5")}, []fault{{store.Whole, 0}}},
-		{"a transaction too many", []string{copyRow("transactions", "id", "(2 << 24) | 3")}, []fault{{store.Whole, 2}}},
-		{"a log too many", []string{copyRow("logs", "id", "(2 << 24) | 0")}, []fault{{store.Whole, 2}}},
-		{"a transfer too many", []string{`INSERT INTO transfers SELECT id + 1000, log_index, 9, standard, token, from_address, to_address, token_id, amount FROM transfers WHERE block_number = 4 LIMIT 1`}, []fault{{store.Whole, 4}}},
-		{"a transaction at another index", []string{`UPDATE transactions SET id = id + 5 WHERE id = (4 << 24) | 4`}, []fault{{store.Whole, 4}}},
-		{"a log at another index", []string{`UPDATE logs SET id = id + 5 WHERE id = (5 << 24) | 9`}, []fault{{store.Whole, 5}}},
-		{"a withdrawal at another position", []string{`UPDATE withdrawals SET id = id + 5 WHERE id = (910 << 24) | 1`}, []fault{{store.Whole, 910}}},
+		{"an orphaned transaction", []string{copyRow("transactions", "id = (7 << 24) | 1, block_number = 7, transaction_index = 1")}, []fault{{store.Whole, 7}}},
+		{"an orphaned log", []string{copyRow("logs", "id = (8 << 24) | 9, block_number = 8, log_index = 9")}, []fault{{store.Whole, 8}}},
+		{"an orphaned transfer", []string{`INSERT INTO transfers SELECT 7, 0, 3, 0, standard, token, from_address, to_address, token_id, amount FROM transfers LIMIT 1`}, []fault{{store.Whole, 7}}},
+		{"an orphaned withdrawal", []string{copyRow("withdrawals", "block_number = 906")}, []fault{{store.Whole, 906}}},
+		{"an orphaned uncle", []string{copyRow("uncles", "block_number = 7")}, []fault{{store.Whole, 7}}},
+		{"an orphan far above", []string{copyRow("logs", "id = 9223372036854775807, block_number = 549755813887, log_index = 16777215")}, []fault{{store.Whole, 1<<39 - 1}}},
+		{"an orphan above all ids", []string{copyRow("uncles", "block_number = 9223372036854775807")}, []fault{{store.Whole, 1<<63 - 1}}},
+		{"an orphan below the start block", []string{copyRow("logs", "id = 5, block_number = 0, log_index = 5")}, []fault{{store.Whole, 0}}},
+		{"an orphan below all numbers", []string{copyRow("uncles", "block_number = -9223372036854775807")}, []fault{{store.Whole, 0}}},
+		{"a transaction too many", []string{copyRow("transactions", "id = (2 << 24) | 3, block_number = 2, transaction_index = 3")}, []fault{{store.Whole, 2}}},
+		{"a log too many", []string{copyRow("logs", "id = 2 << 24, block_number = 2, log_index = 0")}, []fault{{store.Whole, 2}}},
+		{"a transfer too many", []string{`INSERT INTO transfers SELECT block_number, log_index, 9, transaction_index, standard, token, from_address, to_address, token_id, amount FROM transfers WHERE block_number = 4 LIMIT 1`}, []fault{{store.Whole, 4}}},
+		{"a transaction at another index", []string{`UPDATE transactions SET id = id + 5, transaction_index = transaction_index + 5 WHERE id = (4 << 24) | 4`}, []fault{{store.Whole, 4}}},
+		{"a log at another index", []string{`UPDATE logs SET id = id + 5, log_index = log_index + 5 WHERE id = (5 << 24) | 9`}, []fault{{store.Whole, 5}}},
+		{"a log that says another index than its id", []string{unchecked, `UPDATE logs SET log_index = 8 WHERE id = (5 << 24) | 9`}, []fault{{store.Whole, 5}}},
+		{"a transaction that says another block than its id", []string{unchecked, `UPDATE transactions SET block_number = 5 WHERE id = (4 << 24) | 4`}, []fault{{store.Whole, 4}}},
+		{"a transfer of another transaction", []string{`UPDATE transfers SET transaction_index = transaction_index + 1 WHERE block_number = 4`}, []fault{{store.Whole, 4}}},
+		{"a withdrawal at another position", []string{`UPDATE withdrawals SET position = position + 5 WHERE block_number = 910 AND position = 1`}, []fault{{store.Whole, 910}}},
 		{"a log of another transaction", []string{`UPDATE logs SET transaction_index = 0 WHERE id = (5 << 24) | 9`}, []fault{{store.Whole, 5}}},
 		{"a log of no transaction", []string{`UPDATE logs SET transaction_index = 99 WHERE id = (5 << 24) | 9`}, []fault{{store.Whole, 5}}},
 
@@ -86,7 +90,7 @@ func TestCheckFindsFaults(t *testing.T) {
 		{"another contract logs", []string{change("logs", "address", "id = 3 << 24")}, []fault{{store.Verified, 3}}},
 		{"another transfer", []string{`UPDATE transfers SET amount = amount || '0' WHERE block_number = 4`}, []fault{{store.Whole, 4}}},
 		{"another recipient", []string{change("transfers", "to_address", "block_number = 4")}, []fault{{store.Whole, 4}}},
-		{"another amount of a withdrawal", []string{`UPDATE withdrawals SET amount = amount + 1 WHERE id = 910 << 24`}, []fault{{store.Verified, 910}}},
+		{"another amount of a withdrawal", []string{`UPDATE withdrawals SET amount = amount + 1 WHERE block_number = 910 AND position = 0`}, []fault{{store.Verified, 910}}},
 		{"another uncle", []string{change("uncles", "state_root", "true")}, []fault{{store.Verified, 5}}},
 		{"another hash of an uncle", []string{change("uncles", "hash", "true")}, []fault{{store.Verified, 5}}},
 		{"an unreadable quantity", []string{`UPDATE transactions SET value = 'x' WHERE id = 4 << 24`}, []fault{{store.Whole, 4}}},
@@ -99,9 +103,9 @@ func TestCheckFindsFaults(t *testing.T) {
 		{"a verdict that says two things", []string{`UPDATE blocks SET checks_not_computable = 1 WHERE number = 4`}, []fault{{store.Verified, 4}}},
 		{"a verdict of a check that nobody knows", []string{`UPDATE blocks SET checks_passed = checks_passed | 16384 WHERE number = 4`}, []fault{{store.Verified, 4}}},
 
-		{"a length that no constraint allows", []string{`PRAGMA ignore_check_constraints = 1`, `UPDATE blocks SET hash = x'00' WHERE number = 3`}, []fault{{store.Whole, 3}}},
-		{"missing but never due", []string{`PRAGMA ignore_check_constraints = 1`, `UPDATE failed_blocks SET next_retry_at = NULL WHERE block_number = 8`}, []fault{{store.Coverage, 8}}},
-		{"skipped for no reason", []string{`PRAGMA ignore_check_constraints = 1`, `UPDATE failed_blocks SET skipped_at = 1, next_retry_at = NULL WHERE block_number = 8`}, []fault{{store.Coverage, 8}}},
+		{"a length that no constraint allows", []string{unchecked, `UPDATE blocks SET hash = x'00' WHERE number = 3`}, []fault{{store.Whole, 3}}},
+		{"missing but never due", []string{unchecked, `UPDATE failed_blocks SET next_retry_at = NULL WHERE block_number = 8`}, []fault{{store.Coverage, 8}}},
+		{"skipped for no reason", []string{unchecked, `UPDATE failed_blocks SET skipped_at = 1, next_retry_at = NULL WHERE block_number = 8`}, []fault{{store.Coverage, 8}}},
 		{"an index that is not the table's", []string{`PRAGMA writable_schema = 1`, `CREATE INDEX i ON logs (data)`,
 			`UPDATE sqlite_schema SET sql = 'CREATE INDEX i ON logs (shape)' WHERE name = 'i'`}, nil /* below */},
 	} {
@@ -147,17 +151,20 @@ func madeFile(t *testing.T, start, gapFirst, gapLast, last uint64) []byte {
 	return files(t, path)[0]
 }
 
+// unchecked lets somebody write what a CHECK refuses.
+const unchecked = `PRAGMA ignore_check_constraints = ON`
+
 // copyRow is the SQL that copies some row of a table to another key.
-func copyRow(table, key, value string) string {
-	return fmt.Sprintf(`CREATE TEMP TABLE copied AS SELECT * FROM %[1]s LIMIT 1; UPDATE copied SET %[2]s = %[3]s;
-		INSERT INTO %[1]s (%[4]s) SELECT %[4]s FROM copied`, table, key, value, columnsOf[table])
+func copyRow(table, key string) string {
+	return fmt.Sprintf(`CREATE TEMP TABLE copied AS SELECT * FROM %[1]s LIMIT 1; UPDATE copied SET %[2]s;
+		INSERT INTO %[1]s (%[3]s) SELECT %[3]s FROM copied`, table, key, columnsOf[table])
 }
 
 var columnsOf = map[string]string{
-	"transactions": "id, hash, type, from_address, nonce, gas, value, input, v, r, s, shape, cumulative_gas_used, gas_used, log_count, receipt_shape",
-	"logs":         "id, transaction_index, address, data, shape",
-	"withdrawals":  "id, withdrawal_index, validator_index, address, amount, shape",
-	"uncles": "id, number, hash, parent_hash, uncles_hash, miner, state_root, transactions_root, receipts_root," +
+	"transactions": "id, block_number, transaction_index, hash, type, from_address, nonce, gas, value, input, v, r, s, shape, cumulative_gas_used, gas_used, log_count, receipt_shape",
+	"logs":         "id, block_number, log_index, transaction_index, address, data, shape",
+	"withdrawals":  "block_number, position, withdrawal_index, validator_index, address, amount, shape",
+	"uncles": "block_number, position, number, hash, parent_hash, uncles_hash, miner, state_root, transactions_root, receipts_root," +
 		" difficulty, gas_limit, gas_used, timestamp, extra_data, mix_hash, nonce, shape",
 }
 
@@ -227,12 +234,10 @@ func TestCheckIsCancelled(t *testing.T) {
 // reading it.
 func TestCheckOfAnEarlierSchema(t *testing.T) {
 	path := newPath(t)
-	if err := testdata.Unpack("../../testdata/schemas/0002.db.gz", path); err != nil {
-		t.Fatal(err)
-	}
-	runSQL(t, path, `PRAGMA ignore_check_constraints = ON; UPDATE logs SET address = x'01' WHERE id = (SELECT MAX(id) FROM logs);
-		UPDATE transfers SET token = x'01' WHERE log_id = (SELECT MAX(log_id) FROM transfers)`)
-	r, err := store.OpenReader(t.Context(), path)
+	ours(t, path)
+	runSQL(t, path, unchecked, `UPDATE logs SET address = x'01' WHERE id = (SELECT MAX(id) FROM logs)`,
+		`UPDATE transfers SET token = x'01' WHERE block_number = (SELECT MAX(block_number) FROM transfers)`)
+	r, err := store.OpenReaderKnowing(t.Context(), path, grown())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,8 @@ var (
 	ErrUnwritable = errors.New("the file and its folder must be writable")
 	// ErrForeign: the file is another program's.
 	ErrForeign = schema.ErrForeign
+	// ErrOlder: the file's schema is one that this program does not read any more.
+	ErrOlder = schema.ErrOlder
 	// ErrNewer: the file's schema is newer than this program.
 	ErrNewer = schema.ErrNewer
 	// ErrAltered: somebody changed what gapless made in the file, or put something

@@ -78,3 +78,9 @@ func OpenReaderKnowing(ctx context.Context, path string, known schema.Migrations
 func NeedsUpgradeKnowing(ctx context.Context, path string, known schema.Migrations) (*Upgrade, error) {
 	return needsUpgrade(ctx, path, known)
 }
+
+// MigrateKnowing brings the file up to date as Open of a program does that knows
+// other schemas.
+func (s *Store) MigrateKnowing(ctx context.Context, known schema.Migrations) error {
+	return s.ask(ctx, request{done: make(chan error, 1), between: true, fn: func(w *writer) error { return w.migrate(ctx, known) }})
+}

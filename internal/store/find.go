@@ -19,7 +19,7 @@ type Found struct {
 var (
 	byHashQuery = selectFrom("transactions", transactionColumns(new(transactionRow)), "hash = ? LIMIT 1")
 	byIDQuery   = selectFrom("transactions", transactionColumns(new(transactionRow)), "id = ?")
-	logsOfQuery = selectFrom("logs", logColumns(new(logRow)), "id BETWEEN ? AND ? AND transaction_index = ? ORDER BY id")
+	logsOfQuery = selectFrom("logs", logColumns(new(logRow)), byID.where+" AND transaction_index = ?3 ORDER BY id")
 )
 
 // Transaction finds a transaction by its hash, with its logs if they are asked
@@ -42,8 +42,8 @@ func (v *View) find(query string, by any, logs bool) (*Found, error) {
 	if err := v.get(query, []any{by}, places(transactionColumns(&row))...); err != nil {
 		return nil, err
 	}
-	f := &Found{Transaction: row.transaction(), Block: new(chain.Block), Index: int(row.id & (1<<positionBits - 1))}
-	f.Block.Number = row.id >> positionBits
+	f := &Found{Transaction: row.transaction(), Block: new(chain.Block), Index: int(row.at.Index)}
+	f.Block.Number = row.at.Block
 	err := v.get(`SELECT hash, timestamp FROM blocks WHERE number = ?`, []any{int64(f.Block.Number)},
 		fixed(f.Block.Hash[:]), integer{&f.Block.Timestamp})
 	if errors.Is(err, ErrNotFound) {
@@ -60,7 +60,7 @@ func (v *View) loadLogsOf(f *Found) error {
 	receipt := &f.Receipt
 	return v.each(logsOfQuery, append(inside(f.Block.Number), f.Index), places(logColumns(&row)), func() {
 		if len(receipt.Logs) == 0 {
-			f.FirstLog = int(row.id & (1<<positionBits - 1))
+			f.FirstLog = int(row.at.Index)
 		}
 		receipt.Logs = append(receipt.Logs, row.log())
 		row = logRow{}

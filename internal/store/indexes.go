@@ -58,8 +58,8 @@ var allIndexes = sync.OnceValues(func() (all []index, err error) {
 // postponed are the indexes that come last. The others are looked at while
 // blocks come in.
 var postponed = []string{
-	"logs_by_address", "logs_by_topic",
-	"transactions_by_contract", "transactions_by_recipient", "transactions_by_sender",
+	"logs_by_address", "logs_by_block", "logs_by_topic",
+	"transactions_by_block", "transactions_by_contract", "transactions_by_recipient", "transactions_by_sender",
 	"transfers_by_recipient", "transfers_by_sender", "transfers_by_token",
 }
 

@@ -51,9 +51,10 @@ func (r *Reader) LogSummaries(ctx context.Context, address *common.Address, topi
 		}
 	}
 	low, high := which.ids()
-	where, args := `l.id BETWEEN ? AND ?`, []any{low, high}
-	if address != nil {
-		where, args = where+` AND l.address = ?`, append(args, address[:])
+	where, args, order := `l.id BETWEEN ? AND ?`, []any{low, high}, []string{"l.id"}
+	if address != nil { // whose index is by block number
+		where += ` AND l.block_number BETWEEN ? AND ? AND l.address = ?`
+		args, order = append(args, low>>positionBits, high>>positionBits, address[:]), []string{"l.block_number", "l.id"}
 	}
 	switch {
 	case topic0 != nil && address != nil: // not led by the topic, which more logs have
@@ -61,9 +62,9 @@ func (r *Reader) LogSummaries(ctx context.Context, address *common.Address, topi
 	case topic0 != nil:
 		where, args = where+` AND l.topic0 = ?`, append(args, topic0[:])
 	}
-	rows, err := listRows(ctx, r, logSummaryColumns, `FROM logs l JOIN blocks b ON b.number = l.id >> 24
-		JOIN transactions t ON t.id = (l.id >> 24 << 24) + l.transaction_index
-		WHERE `+where+` ORDER BY `+which.order("l.id")+` LIMIT ?`, append(args, which.Limit)...)
+	rows, err := listRows(ctx, r, logSummaryColumns, `FROM logs l JOIN blocks b ON b.number = +l.block_number
+		JOIN transactions t ON t.id = (l.block_number << 24) + l.transaction_index
+		WHERE `+where+` ORDER BY `+which.order(order...)+` LIMIT ?`, append(args, which.Limit)...)
 	if err != nil {
 		return nil, err
 	}

@@ -52,7 +52,7 @@ func transactionSummaryColumns(r *transactionSummaryRow) []column {
 	}
 }
 
-const transactionsAndBlocks = `FROM transactions t JOIN blocks b ON b.number = t.id >> 24 `
+const transactionsAndBlocks = `FROM transactions t JOIN blocks b ON b.number = t.block_number `
 
 // TransactionSummaries lists transactions.
 func (r *Reader) TransactionSummaries(ctx context.Context, which Range) ([]TransactionSummary, error) {

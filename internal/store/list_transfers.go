@@ -17,14 +17,15 @@ type TransferSummary struct {
 }
 
 type transferSummaryRow struct {
-	logID, batch, standard uint64
+	standard uint64
 	TransferSummary
 }
 
 func transferSummaryColumns(r *transferSummaryRow) []column {
 	return []column{
-		{"f.log_id", integer{&r.logID}},
-		{"f.batch_index", integer{&r.batch}},
+		{"f.block_number", integer{&r.Position.Block}},
+		{"f.log_index", integer{&r.Position.Index}},
+		{"f.batch_index", integer{&r.Position.Batch}},
 		{"f.standard", integer{&r.standard}},
 		{"b.timestamp", integer{&r.Timestamp}},
 		{"t.hash", fixed(r.Transaction[:])},
@@ -36,6 +37,8 @@ func transferSummaryColumns(r *transferSummaryRow) []column {
 	}
 }
 
+var transferOrder = []string{"f.block_number", "f.log_index", "f.batch_index"}
+
 // TransferSummaries lists token transfers: of a token, and from or to an
 // account, where those are not nil; then it fails with [ErrUnindexed] during the
 // first sync.
@@ -45,19 +48,19 @@ func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.A
 			return nil, err
 		}
 	}
-	within, where, args := which, `f.id BETWEEN ? AND ?`, []any(nil)
-	within.After = nil
-	if after := which.After; after != nil { // in its block, the place among the transfers is not known
+	low, high := which.From, which.To
+	where, args := `f.block_number BETWEEN ? AND ?`, []any(nil)
+	if after := which.After; after != nil {
 		compare := `<`
 		if which.Ascending {
-			compare, within.From = `>`, max(which.From, after.Block)
+			compare, low = `>`, max(low, after.Block)
 		} else {
-			within.To = min(which.To, after.Block)
+			high = min(high, after.Block)
 		}
-		where, args = where+` AND (f.log_id, f.batch_index) `+compare+` (?, ?)`, []any{after.id(), int64(after.Batch)}
+		where += ` AND (f.block_number, f.log_index, f.batch_index) ` + compare + ` (?, ?, ?)`
+		args = []any{clamp(after.Block), clamp(after.Index), clamp(after.Batch)}
 	}
-	low, high := within.ids()
-	args = append([]any{low, high}, args...)
+	args = append([]any{clamp(low), clamp(high)}, args...)
 	if token != nil {
 		where, args = where+` AND f.token = ?`, append(args, token[:])
 	}
@@ -66,25 +69,23 @@ func (r *Reader) TransferSummaries(ctx context.Context, token, account *common.A
 	}
 	side := func(column string) string {
 		return `SELECT * FROM (SELECT * FROM transfers f WHERE ` + where + ` AND f.` + column + ` = ? ORDER BY ` +
-			which.order("f.id") + ` LIMIT ?)`
+			which.order(transferOrder...) + ` LIMIT ?)`
 	}
 	args = append(args, account[:], which.Limit)
 	return r.transferSummaries(ctx, `(`+side("from_address")+` UNION `+side("to_address")+`) f`, `TRUE`, which, append(args, args...)...)
 }
 
 func (r *Reader) transferSummaries(ctx context.Context, from, where string, which Range, args ...any) ([]TransferSummary, error) {
-	rows, err := listRows(ctx, r, transferSummaryColumns, `FROM `+from+` JOIN blocks b ON b.number = f.id >> 24
-		JOIN logs l ON l.id = f.log_id
-		JOIN transactions t ON t.id = (f.id >> 24 << 24) + l.transaction_index
-		WHERE `+where+` ORDER BY `+which.order("f.id")+` LIMIT ?`, append(args, which.Limit)...)
+	rows, err := listRows(ctx, r, transferSummaryColumns, `FROM `+from+` JOIN blocks b ON b.number = +f.block_number
+		JOIN transactions t ON t.id = (f.block_number << 24) + f.transaction_index
+		WHERE `+where+` ORDER BY `+which.order(transferOrder...)+` LIMIT ?`, append(args, which.Limit)...)
 	if err != nil {
 		return nil, err
 	}
 	found := make([]TransferSummary, len(rows))
 	for i := range rows {
 		found[i] = rows[i].TransferSummary
-		found[i].Position = positionOf(rows[i].logID)
-		found[i].Position.Batch, found[i].Batch = rows[i].batch, int(rows[i].batch)
+		found[i].Batch = int(found[i].Position.Batch)
 		found[i].Standard = int(rows[i].standard)
 	}
 	return found, nil

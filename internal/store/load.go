@@ -43,24 +43,23 @@ type loaded struct {
 // loadBlocks reads the rows of the stored blocks from first to last, in order.
 // They are not assembled yet.
 func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded, error) {
-	from, to := firstID(first), lastID(last)
-	blocks, err := loadRows(ctx, tx, "blocks", blockColumns, clamp(first), clamp(last))
+	blocks, err := loadRows(ctx, tx, "blocks", blockColumns, first, last)
 	if err != nil {
 		return nil, err
 	}
-	txs, err := loadRows(ctx, tx, "transactions", transactionColumns, from, to)
+	txs, err := loadRows(ctx, tx, "transactions", transactionColumns, first, last)
 	if err != nil {
 		return nil, err
 	}
-	logs, err := loadRows(ctx, tx, "logs", logColumns, from, to)
+	logs, err := loadRows(ctx, tx, "logs", logColumns, first, last)
 	if err != nil {
 		return nil, err
 	}
-	withdrawals, err := loadRows(ctx, tx, "withdrawals", withdrawalColumns, from, to)
+	withdrawals, err := loadRows(ctx, tx, "withdrawals", withdrawalColumns, first, last)
 	if err != nil {
 		return nil, err
 	}
-	uncles, err := loadRows(ctx, tx, "uncles", uncleColumns, from, to)
+	uncles, err := loadRows(ctx, tx, "uncles", uncleColumns, first, last)
 	if err != nil {
 		return nil, err
 	}
@@ -69,10 +68,10 @@ func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded,
 		n := blocks[i].Number
 		all[i] = &loaded{
 			block: new(chain.Block), row: blocks[i],
-			txs:         take(&txs, n, func(r *transactionRow) uint64 { return r.id }),
-			logs:        take(&logs, n, func(r *logRow) uint64 { return r.id }),
-			withdrawals: take(&withdrawals, n, func(r *withdrawalRow) uint64 { return r.id }),
-			uncles:      take(&uncles, n, func(r *uncleRow) uint64 { return r.id }),
+			txs:         take(&txs, n, func(r *transactionRow) uint64 { return r.id >> positionBits }),
+			logs:        take(&logs, n, func(r *logRow) uint64 { return r.id >> positionBits }),
+			withdrawals: take(&withdrawals, n, func(r *withdrawalRow) uint64 { return r.at.Block }),
+			uncles:      take(&uncles, n, func(r *uncleRow) uint64 { return r.at.Block }),
 		}
 	}
 	return all, nil
@@ -80,14 +79,13 @@ func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded,
 
 // take cuts off the front of rows what is in a block. What is below it is of no
 // block.
-func take[T any](rows *[]T, number uint64, id func(*T) uint64) []T {
-	first, last, all := uint64(firstID(number)), uint64(lastID(number)), *rows
-	from := 0
-	for from < len(all) && id(&all[from]) < first {
+func take[T any](rows *[]T, number uint64, block func(*T) uint64) []T {
+	all, from := *rows, 0
+	for from < len(all) && block(&all[from]) < number {
 		from++
 	}
 	to := from
-	for to < len(all) && id(&all[to]) <= last {
+	for to < len(all) && block(&all[to]) == number {
 		to++
 	}
 	*rows = all[to:]
@@ -141,12 +139,11 @@ func given(topics [4]*common.Hash) []common.Hash {
 	return given
 }
 
-// loadRows reads the rows of a table with keys from first to last, in order.
-func loadRows[T any](ctx context.Context, tx *sql.Tx, table string, columns func(*T) []column, first, last int64) ([]T, error) {
+// loadRows reads the rows of a table that are in blocks from first to last, in order.
+func loadRows[T any](ctx context.Context, tx *sql.Tx, table string, columns func(*T) []column, first, last uint64) ([]T, error) {
 	var row, blank T
 	bound := columns(&row)
-	key := bound[0].name // number or id
-	rows, err := tx.QueryContext(ctx, selectFrom(table, bound, key+" BETWEEN ? AND ? ORDER BY "+key), first, last)
+	rows, err := tx.QueryContext(ctx, selectSpan(table, bound), clamp(first), clamp(last))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", table, err)
 	}

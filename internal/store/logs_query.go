@@ -102,10 +102,11 @@ func (r *foundRow) unpack(transaction *common.Hash) error {
 // the range is read from one end to the other.
 func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 	var s strings.Builder
-	fmt.Fprintf(&s, "SELECT %s FROM logs AS l %s", foundColumns, q.index(indexed))
-	fmt.Fprintf(&s, ` CROSS JOIN transactions AS t ON t.id = (l.id >> %d << %[1]d | l.transaction_index)
-		CROSS JOIN blocks AS b ON b.number = l.id >> %[1]d WHERE l.id BETWEEN ? AND ?`, positionBits)
-	args = append(args, firstID(q.First)+int64(q.FirstLog), lastID(min(q.Last, mostNumber)))
+	index := q.index(indexed)
+	fmt.Fprintf(&s, "SELECT %s FROM logs AS l %s", foundColumns, index)
+	where, args, order := q.within(index)
+	s.WriteString(` CROSS JOIN transactions AS t ON t.id = (l.block_number << 24 | l.transaction_index)
+		CROSS JOIN blocks AS b ON b.number = +l.block_number WHERE ` + where) // the +: it is no other way to bound block_number
 	if len(q.Addresses) > 0 {
 		among(&s, "l.address", len(q.Addresses))
 		for i := range q.Addresses {
@@ -129,16 +130,26 @@ func (q *LogQuery) compile(indexed bool) (query string, args []any) {
 			args = append(args, topics[j][:])
 		}
 	}
-	s.WriteString(" ORDER BY l.id")
-	return s.String(), args
+	return s.String() + " ORDER BY " + order, args
 }
+
+// within bounds the rows by what an index has them in order of.
+func (q *LogQuery) within(index string) (where string, args []any, order string) {
+	first := firstID(q.First) + int64(q.FirstLog)
+	if index == indexedByAddress {
+		return `l.block_number BETWEEN ? AND ? AND +l.id >= ?`, []any{clamp(q.First), clamp(q.Last), first}, `l.block_number, l.id`
+	}
+	return `l.id BETWEEN ? AND ?`, []any{first, lastID(min(q.Last, mostNumber))}, `l.id`
+}
+
+const indexedByAddress = "INDEXED BY logs_by_address"
 
 func (q *LogQuery) index(indexed bool) string {
 	switch {
 	case !indexed || q.First == q.Last: // few rows, in one place
 		return "NOT INDEXED"
 	case len(q.Addresses) > 0:
-		return "INDEXED BY logs_by_address"
+		return indexedByAddress
 	case len(q.Topics) > 0 && len(q.Topics[0]) > 0:
 		return "INDEXED BY logs_by_topic"
 	}

@@ -69,7 +69,7 @@ func TestOpenOfOtherFiles(t *testing.T) {
 		{"another program's file with a -wal", foreignWithWAL, store.ErrForeign, store.ErrForeign},
 		{"a newer schema", func(t *testing.T, path string) {
 			ours(t, path)
-			runSQL(t, path, fmt.Sprintf(`PRAGMA user_version = %d`, len(schema.All())+1))
+			runSQL(t, path, fmt.Sprintf(`PRAGMA user_version = %d`, schema.All().Last()+1))
 		}, store.ErrNewer, store.ErrNewer},
 		{"a version below zero", func(t *testing.T, path string) {
 			ours(t, path)

@@ -20,8 +20,8 @@ import (
 // writes to it, and leaves nothing beside it. A file of an older schema is read
 // from a private copy that is brought up to date, and so is one that SQLite
 // can't read where it is; a copy takes as much room in the folder for temporary
-// files, until Close. It fails with [ErrForeign], [ErrNewer], [ErrAltered] or
-// [ErrCorrupt].
+// files, until Close. It fails with [ErrForeign], [ErrOlder], [ErrNewer],
+// [ErrAltered] or [ErrCorrupt].
 func OpenReader(ctx context.Context, path string) (*Reader, error) {
 	return openForReading(ctx, path, schema.All(), true)
 }
@@ -99,7 +99,7 @@ func (r *Reader) upToDate(ctx context.Context, known schema.Migrations, mayCopy 
 	version, err := r.version(ctx, known)
 	switch {
 	case err != nil:
-	case version == len(known):
+	case version == known.Last():
 		return r, nil
 	case !mayCopy:
 		err = errors.New("its schema is older; `gapless run` brings it up to date")

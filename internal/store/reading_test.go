@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -349,9 +348,7 @@ func TestReadOtherSchemas(t *testing.T) {
 	path := newPath(t)
 	ours(t, path)
 	before, copies := beside(t, path), ownTemporary(t)
-	more := append(slices.Clone(schema.All()), schema.Migration{
-		Name: "9999_more.sql", SQL: `CREATE TABLE more (number INTEGER) STRICT; INSERT INTO more SELECT number FROM blocks;`,
-	})
+	more := grown()
 	r, err := store.OpenReaderKnowing(t.Context(), path, more)
 	if err != nil {
 		t.Fatal(err)
@@ -384,7 +381,7 @@ func TestCopyFails(t *testing.T) {
 	path := newPath(t)
 	ours(t, path)
 	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "absent"))
-	more := append(slices.Clone(schema.All()), schema.Migration{Name: "9999_more.sql", SQL: `CREATE TABLE more (a)`})
+	more := grown()
 	_, err := store.OpenReaderKnowing(t.Context(), path, more)
 	wants(t, err, os.ErrNotExist)
 	copies := ownTemporary(t)
@@ -401,7 +398,7 @@ func TestCopyFails(t *testing.T) {
 // What Open will do to a file is known before.
 func TestNeedsUpgrade(t *testing.T) {
 	path := newPath(t)
-	more := append(slices.Clone(schema.All()), schema.Migration{Name: "9999_more.sql", SQL: `CREATE TABLE more (a)`})
+	more := grown()
 	for _, make := range []func(*testing.T, string){func(*testing.T, string) {}, func(t *testing.T, path string) { write(t, path, nil) }} {
 		make(t, path)
 		if u, err := store.NeedsUpgradeKnowing(t.Context(), path, more); u != nil || err != nil {
@@ -414,7 +411,7 @@ func TestNeedsUpgrade(t *testing.T) {
 		t.Fatal(err)
 	}
 	got, err := store.NeedsUpgradeKnowing(t.Context(), path, more)
-	want := &store.Upgrade{From: len(more) - 1, To: len(more), Bytes: info.Size()}
+	want := &store.Upgrade{From: more.Last() - 1, To: more.Last(), Bytes: info.Size()}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}

@@ -60,27 +60,13 @@ func (w *writer) rewind(r Reorg) error {
 // deleteBlocks removes all rows of block numbers from first to last, stored or
 // missing.
 func (w *writer) deleteBlocks(first, last uint64) error {
-	for _, d := range []struct {
-		query string
-		args  []any
-	}{
-		{`DELETE FROM transfers WHERE id BETWEEN ? AND ?`, ids(first, last)},
-		{`DELETE FROM logs WHERE id BETWEEN ? AND ?`, ids(first, last)},
-		{`DELETE FROM transactions WHERE id BETWEEN ? AND ?`, ids(first, last)},
-		{`DELETE FROM withdrawals WHERE id BETWEEN ? AND ?`, ids(first, last)},
-		{`DELETE FROM uncles WHERE id BETWEEN ? AND ?`, ids(first, last)},
-		{`DELETE FROM blocks WHERE number BETWEEN ? AND ?`, []any{int64(first), int64(last)}},
-		{`DELETE FROM failed_blocks WHERE block_number BETWEEN ? AND ?`, []any{int64(first), int64(last)}},
-	} {
-		if err := w.exec(d.query, d.args...); err != nil {
+	for _, table := range []string{"transfers", "logs", "transactions", "withdrawals", "uncles", "blocks", "failed_blocks"} {
+		if err := w.exec(`DELETE FROM `+table+` WHERE `+spans[table].where, int64(first), int64(last)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
-
-// ids are the first and last id of rows inside blocks from first to last.
-func ids(first, last uint64) []any { return []any{firstID(first), lastID(last)} }
 
 // reorgDetail is the journal's JSON for a reorg.
 type reorgDetail struct {

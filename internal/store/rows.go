@@ -140,7 +140,7 @@ type insertion struct {
 	raw driver.Conn
 	b   *chain.Block
 
-	logCount, transferCount int // so far
+	logCount int // so far
 }
 
 func (n *insertion) insert(at int64) error {
@@ -163,23 +163,18 @@ func (n *insertion) insert(at int64) error {
 	return n.blocks.write(n.raw, row)
 }
 
+// at is a place in the block.
+func (n *insertion) at(index int) Position { return Position{Block: n.b.Number, Index: uint64(index)} }
+
 // parts writes the withdrawals and uncles.
 func (n *insertion) parts() error {
 	for i := range n.b.Withdrawals {
-		id, err := rowID(n.b.Number, i)
-		if err == nil {
-			err = n.withdrawals.write(n.raw, withdrawalRow{id: id, Withdrawal: n.b.Withdrawals[i]})
-		}
-		if err != nil {
+		if err := n.withdrawals.write(n.raw, withdrawalRow{at: n.at(i), Withdrawal: n.b.Withdrawals[i]}); err != nil {
 			return fmt.Errorf("withdrawal %d: %w", i, err)
 		}
 	}
 	for i := range n.b.Uncles {
-		id, err := rowID(n.b.Number, i)
-		if err == nil {
-			err = n.uncles.write(n.raw, uncleRow{id: id, Header: n.b.Uncles[i]})
-		}
-		if err != nil {
+		if err := n.uncles.write(n.raw, uncleRow{at: n.at(i), Header: n.b.Uncles[i]}); err != nil {
 			return fmt.Errorf("uncle %d: %w", i, err)
 		}
 	}
@@ -193,7 +188,7 @@ func (n *insertion) transaction(i int) error {
 	if err != nil {
 		return err
 	}
-	row := transactionRow{id: id, Transaction: *tx, logs: uint64(len(tx.Receipt.Logs))}
+	row := transactionRow{id: id, at: n.at(i), Transaction: *tx, logs: uint64(len(tx.Receipt.Logs))}
 	if n.b.Verdict.Passed&chain.LogsBloom == 0 {
 		row.bloom = tx.Receipt.LogsBloom
 	}
@@ -214,7 +209,7 @@ func (n *insertion) log(transaction int, log *chain.Log) error {
 	if err != nil {
 		return err
 	}
-	row := logRow{id: id, transaction: uint64(transaction), Log: *log}
+	row := logRow{id: id, at: n.at(n.logCount), transaction: uint64(transaction), Log: *log}
 	for k := range log.Topics {
 		row.topics[k] = &log.Topics[k]
 	}
@@ -222,17 +217,16 @@ func (n *insertion) log(transaction int, log *chain.Log) error {
 		return err
 	}
 	for _, t := range log.Transfers() {
-		id, err := rowID(n.b.Number, n.transferCount)
-		if err == nil {
-			err = n.transfers.write(n.raw, transferRow{
-				id: id, log: uint64(n.logCount), batch: uint64(t.Batch), standard: uint64(t.Standard), Transfer: t,
-			})
-		}
-		if err != nil {
+		if err := n.transfers.write(n.raw, transferOf(row.at, row.transaction, t)); err != nil {
 			return err
 		}
-		n.transferCount++
 	}
 	n.logCount++
 	return nil
+}
+
+// transferOf is the row of a transfer that the log at a position tells of.
+func transferOf(log Position, transaction uint64, t chain.Transfer) transferRow {
+	log.Batch = uint64(t.Batch)
+	return transferRow{at: log, transaction: transaction, standard: uint64(t.Standard), Transfer: t}
 }

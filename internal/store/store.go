@@ -34,8 +34,8 @@ type Store struct {
 
 // Open opens or makes the file at path for writing and brings its schema up to
 // date. It fails with [ErrLocked] if another process has it, by whatever links, and
-// with [ErrLinked], [ErrUnwritable], [ErrForeign], [ErrNewer], [ErrAltered] or
-// [ErrCorrupt]; the file is then as it was.
+// with [ErrLinked], [ErrUnwritable], [ErrForeign], [ErrOlder], [ErrNewer],
+// [ErrAltered] or [ErrCorrupt]; the file is then as it was.
 func Open(ctx context.Context, path string) (*Store, error) {
 	path, err := resolve(path)
 	if err != nil {

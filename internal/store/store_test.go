@@ -137,11 +137,11 @@ func contents(t *testing.T, path string) string {
 	for _, query := range []string{
 		`SELECT 'chain', chain_id, hex(genesis_hash), start_block, finalized_number, safe_number FROM chain`,
 		`SELECT 'block', number, hex(hash), transaction_count, log_count FROM blocks ORDER BY number`,
-		`SELECT 'uncle', id, hex(hash) FROM uncles ORDER BY id`,
-		`SELECT 'transaction', id, hex(hash) FROM transactions ORDER BY id`,
-		`SELECT 'log', id, hex(address), hex(data) FROM logs ORDER BY id`,
-		`SELECT 'withdrawal', id, withdrawal_index FROM withdrawals ORDER BY id`,
-		`SELECT 'transfer', id, log_id, batch_index, amount FROM transfers ORDER BY id`,
+		`SELECT 'uncle', block_number, position, hex(hash) FROM uncles ORDER BY 2, 3`,
+		`SELECT 'transaction', id, block_number, transaction_index, hex(hash) FROM transactions ORDER BY id`,
+		`SELECT 'log', id, block_number, log_index, hex(address), hex(data) FROM logs ORDER BY id`,
+		`SELECT 'withdrawal', block_number, position, withdrawal_index FROM withdrawals ORDER BY 2, 3`,
+		`SELECT 'transfer', block_number, log_index, batch_index, transaction_index, amount FROM transfers ORDER BY 2, 3, 4`,
 		`SELECT 'failed', block_number, error_class, error_message, retry_count, last_failed_at, skip_reason FROM failed_blocks ORDER BY block_number`,
 		`SELECT 'journal', seq, kind, first_block, last_block, detail FROM journal ORDER BY seq`,
 	} {

@@ -14,6 +14,9 @@ const positionBits = 24
 // mostNumber is the highest block number whose rows have an id.
 const mostNumber = 1<<(63-positionBits) - 1
 
+// lowestNumber is the lowest that an id can have, if somebody else made it.
+const lowestNumber = -mostNumber - 1
+
 // rowID is the id of the row at a position inside a block.
 func rowID(number uint64, position int) (uint64, error) {
 	if position >= 1<<positionBits {
@@ -27,6 +30,28 @@ func firstID(number uint64) int64 { return int64(number) << positionBits }
 
 // lastID is the highest.
 func lastID(number uint64) int64 { return firstID(number) | (1<<positionBits - 1) }
+
+// A span says in SQL which rows of a table are in the blocks ?1 to ?2, in what
+// order they stand in the file, and what their block's number is.
+type span struct{ where, order, number string }
+
+// Rows of transactions and logs are found by their id also while the indexes by
+// block number are postponed.
+var (
+	byID    = span{`id BETWEEN ?1 << 24 AND (?2 << 24) + 16777215`, `id`, `id >> 24`}
+	byPlace = span{`block_number BETWEEN ?1 AND ?2`, `block_number, position`, `block_number`}
+	spans   = map[string]span{
+		"blocks": {`number BETWEEN ?1 AND ?2`, `number`, `number`}, "failed_blocks": {byPlace.where, `block_number`, byPlace.number},
+		"transactions": byID, "logs": byID, "withdrawals": byPlace, "uncles": byPlace,
+		"transfers": {byPlace.where, `block_number, log_index, batch_index`, byPlace.number},
+	}
+)
+
+// selectSpan is the statement that reads the rows of the blocks ?1 to ?2.
+func selectSpan(table string, columns []column) string {
+	s := spans[table]
+	return selectFrom(table, columns, s.where+" ORDER BY "+s.order)
+}
 
 // topicStart is how many bytes of a log's first topic are in topic0_start.
 const topicStart = 4
@@ -86,42 +111,48 @@ func blockColumns(r *blockRow) []column {
 	)
 }
 
-// The row types below have the id beside the value.
+// The row types below have their position beside the value, and where the table
+// has an id, that too.
 type (
 	uncleRow struct {
-		id uint64
+		at Position
 		chain.Header
 	}
 	transactionRow struct {
 		id uint64
+		at Position
 		chain.Transaction
 		bloom *chain.Bloom // nil if it is that of the logs
 		logs  uint64
 	}
 	logRow struct {
 		id          uint64
+		at          Position
 		transaction uint64 // index
 		chain.Log
 		topics [4]*common.Hash
 	}
 	withdrawalRow struct {
-		id uint64
+		at Position
 		chain.Withdrawal
 	}
 	transferRow struct {
-		id, log, batch, standard uint64
+		at                    Position
+		transaction, standard uint64
 		chain.Transfer
 	}
 )
 
 func uncleColumns(r *uncleRow) []column {
-	return append([]column{{"id", integer{&r.id}}}, headerColumns(&r.Header)...)
+	return append([]column{{"block_number", integer{&r.at.Block}}, {"position", integer{&r.at.Index}}}, headerColumns(&r.Header)...)
 }
 
 func transactionColumns(r *transactionRow) []column {
 	t, receipt := &r.Transaction, &r.Transaction.Receipt
 	return []column{
 		{"id", integer{&r.id}},
+		{"block_number", integer{&r.at.Block}},
+		{"transaction_index", integer{&r.at.Index}},
 		{"hash", fixed(t.Hash[:])},
 		{"type", integer{&t.Type}},
 		{"from_address", fixed(t.From[:])},
@@ -162,6 +193,8 @@ func transactionColumns(r *transactionRow) []column {
 func logColumns(r *logRow) []column {
 	return []column{
 		{"id", integer{&r.id}},
+		{"block_number", integer{&r.at.Block}},
+		{"log_index", integer{&r.at.Index}},
 		{"transaction_index", integer{&r.transaction}},
 		{"address", fixed(r.Address[:])},
 		{"topic0", optFixed[common.Hash]{&r.topics[0]}},
@@ -176,7 +209,8 @@ func logColumns(r *logRow) []column {
 
 func withdrawalColumns(r *withdrawalRow) []column {
 	return []column{
-		{"id", integer{&r.id}},
+		{"block_number", integer{&r.at.Block}},
+		{"position", integer{&r.at.Index}},
 		{"withdrawal_index", integer{&r.Index}},
 		{"validator_index", integer{&r.ValidatorIndex}},
 		{"address", fixed(r.Address[:])},
@@ -188,9 +222,10 @@ func withdrawalColumns(r *withdrawalRow) []column {
 
 func transferColumns(r *transferRow) []column {
 	return []column{
-		{"id", integer{&r.id}},
-		{"log_index", integer{&r.log}},
-		{"batch_index", integer{&r.batch}},
+		{"block_number", integer{&r.at.Block}},
+		{"log_index", integer{&r.at.Index}},
+		{"batch_index", integer{&r.at.Batch}},
+		{"transaction_index", integer{&r.transaction}},
 		{"standard", integer{&r.standard}},
 		{"token", fixed(r.Token[:])},
 		{"from_address", fixed(r.From[:])},

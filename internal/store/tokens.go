@@ -55,16 +55,16 @@ func (r *Reader) Token(ctx context.Context, address common.Address) (*Token, err
 		return nil, err
 	}
 	t := Token{Address: address}
-	var first, last uint64
-	err := r.db.QueryRowContext(ctx, `SELECT standard, log_id FROM transfers WHERE token = ? ORDER BY id LIMIT 1`, address[:]).
-		Scan(&t.Standard, integer{&first})
+	err := r.db.QueryRowContext(ctx, `SELECT standard, block_number, log_index FROM transfers WHERE token = ?
+		ORDER BY block_number, log_index, batch_index LIMIT 1`, address[:]).
+		Scan(&t.Standard, integer{&t.First.Block}, integer{&t.First.Index})
 	if err == nil {
-		err = r.db.QueryRowContext(ctx, `SELECT log_id FROM transfers WHERE token = ? ORDER BY id DESC LIMIT 1`, address[:]).
-			Scan(integer{&last})
+		err = r.db.QueryRowContext(ctx, `SELECT block_number, log_index FROM transfers WHERE token = ?
+			ORDER BY block_number DESC, log_index DESC, batch_index DESC LIMIT 1`, address[:]).
+			Scan(integer{&t.Last.Block}, integer{&t.Last.Index})
 	}
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}
-	t.First, t.Last = positionOf(first), positionOf(last)
 	return &t, explain(err)
 }

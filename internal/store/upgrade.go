@@ -48,8 +48,8 @@ func needsUpgrade(ctx context.Context, path string, known schema.Migrations) (*U
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("open %s: %w", path, explain(err))
-	case from == len(known):
+	case from == known.Last():
 		return nil, nil
 	}
-	return &Upgrade{From: from, To: len(known), Bytes: bytes + length(path+"-wal")}, nil
+	return &Upgrade{From: from, To: known.Last(), Bytes: bytes + length(path+"-wal")}, nil
 }

@@ -181,15 +181,16 @@ func (v *View) each(query string, args []any, into []any, fn func()) error {
 	return explain(rows.Err())
 }
 
-func inside(number uint64) []any { return []any{firstID(number), lastID(number)} }
+// inside are the bounds of a span of one block.
+func inside(number uint64) []any { return []any{clamp(number), clamp(number)} }
 
 func (v *View) loadHashes(b *chain.Block) error {
 	var tx chain.Transaction
-	return v.each(`SELECT hash FROM transactions WHERE id BETWEEN ? AND ? ORDER BY id`, inside(b.Number),
+	return v.each(`SELECT hash FROM transactions WHERE `+byID.where+` ORDER BY id`, inside(b.Number),
 		[]any{fixed(tx.Hash[:])}, func() { b.Transactions = append(b.Transactions, tx) })
 }
 
-var transactionsQuery = selectFrom("transactions", transactionColumns(new(transactionRow)), "id BETWEEN ? AND ? ORDER BY id")
+var transactionsQuery = selectSpan("transactions", transactionColumns(new(transactionRow)))
 
 func (v *View) loadTransactions(b *chain.Block) error {
 	var row transactionRow
@@ -206,7 +207,7 @@ func (r *transactionRow) transaction() chain.Transaction {
 	return tx
 }
 
-var logsQuery = selectFrom("logs", logColumns(new(logRow)), "id BETWEEN ? AND ? ORDER BY id")
+var logsQuery = selectSpan("logs", logColumns(new(logRow)))
 
 func (v *View) loadLogs(b *chain.Block) error {
 	var row logRow
@@ -233,7 +234,7 @@ func (r *logRow) log() chain.Log {
 	return log
 }
 
-var withdrawalsQuery = selectFrom("withdrawals", withdrawalColumns(new(withdrawalRow)), "id BETWEEN ? AND ? ORDER BY id")
+var withdrawalsQuery = selectSpan("withdrawals", withdrawalColumns(new(withdrawalRow)))
 
 func (v *View) loadWithdrawals(b *chain.Block) error {
 	var row withdrawalRow
@@ -243,7 +244,7 @@ func (v *View) loadWithdrawals(b *chain.Block) error {
 	})
 }
 
-var unclesQuery = selectFrom("uncles", uncleColumns(new(uncleRow)), "id BETWEEN ? AND ? ORDER BY id")
+var unclesQuery = selectSpan("uncles", uncleColumns(new(uncleRow)))
 
 func (v *View) loadUncles(b *chain.Block, count uint64, part Part) error {
 	b.UncleHashes = make([]common.Hash, 0, min(count, maxReserved))

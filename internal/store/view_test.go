@@ -24,8 +24,8 @@ func TestLogQueryPlans(t *testing.T) {
 	}{
 		{"range", store.LogQuery{Last: 100}, "SEARCH l USING INTEGER PRIMARY KEY"},
 		{"second topic", store.LogQuery{Last: 100, Topics: [][]common.Hash{nil, topic}}, "SEARCH l USING INTEGER PRIMARY KEY"},
-		{"address", store.LogQuery{Last: 100, Addresses: address}, "SEARCH l USING INDEX logs_by_address (address=? AND id>? AND id<?)"},
-		{"address and topic", store.LogQuery{Last: 100, Addresses: address, Topics: [][]common.Hash{topic}}, "SEARCH l USING INDEX logs_by_address (address=? AND id>? AND id<?)"},
+		{"address", store.LogQuery{Last: 100, Addresses: address}, "SEARCH l USING INDEX logs_by_address (address=? AND block_number>? AND block_number<?)"},
+		{"address and topic", store.LogQuery{Last: 100, Addresses: address, Topics: [][]common.Hash{topic}}, "SEARCH l USING INDEX logs_by_address (address=? AND block_number>? AND block_number<?)"},
 		{"topic", store.LogQuery{Last: 100, Topics: [][]common.Hash{topic}}, "SEARCH l USING INDEX logs_by_topic (topic0=? AND rowid>? AND rowid<?)"},
 		{"topics", store.LogQuery{Last: 100, Topics: [][]common.Hash{{{2}, {3}}}}, "SEARCH l USING INDEX logs_by_topic (topic0=? AND rowid>? AND rowid<?)"},
 		{"one block", store.LogQuery{First: 7, Last: 7, Addresses: address}, "SEARCH l USING INTEGER PRIMARY KEY"},

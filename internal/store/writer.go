@@ -92,7 +92,7 @@ func (w *writer) open(ctx context.Context, isNew bool) (err error) {
 	if err := w.lookForLitestream(); err != nil {
 		return err
 	}
-	if err := w.migrate(ctx); err != nil {
+	if err := w.migrate(ctx, schema.All()); err != nil {
 		return err
 	}
 	w.rows = newRows(w.conn)
@@ -100,12 +100,12 @@ func (w *writer) open(ctx context.Context, isNew bool) (err error) {
 }
 
 // migrate brings the file up to date. Indexes that were postponed in it still are.
-func (w *writer) migrate(ctx context.Context) error {
+func (w *writer) migrate(ctx context.Context, known schema.Migrations) error {
 	had, err := readIndexes(ctx, w.conn)
 	if err != nil {
 		return err
 	}
-	if err := schema.All().Migrate(ctx, w.conn); err != nil || len(had) == 0 { // it was empty
+	if err := known.Migrate(ctx, w.conn); err != nil || len(had) == 0 { // it was empty
 		return err
 	}
 	for _, name := range postponed {
