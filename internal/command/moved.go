@@ -38,6 +38,9 @@ func (s *service) watchPlace(ctx context.Context) error {
 
 // gone says that the file was taken away, if it was, and where what it held is.
 func (s *service) gone() error {
+	if s.store == nil {
+		return nil
+	}
 	moved := s.store.Moved()
 	if moved == nil {
 		return nil
