@@ -90,7 +90,7 @@ type Handler struct {
 // New makes a handler. It must be closed.
 func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
-	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, max(2, runtime.GOMAXPROCS(0)))}
+	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, spare())}
 	h := &Handler{
 		server: rpc.NewServer(), budget: o.Budget, behind: bytebudget.New(leftBehind), feed: newFeed(f, o.Changed),
 		ending: ctx, end: end, open: make(map[string]*socket),
@@ -98,7 +98,7 @@ func New(o Options) *Handler {
 	if h.budget == nil {
 		h.budget = bytebudget.New(bytebudget.Usual)
 	}
-	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(chan struct{}, mostQueries)}
+	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(places, min(mostQueries, spare()))}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, behind: h.behind, filters: make(map[rpc.ID]*filter)}
 	h.heads = &subscriptionMethods{feed: h.feed, client: h.client, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
@@ -110,6 +110,10 @@ func New(o Options) *Handler {
 	}
 	return h
 }
+
+// spare is how many processors may be busy with what takes long: all but one, which
+// is for those who ask for little, and for the head.
+func spare() int { return max(1, runtime.GOMAXPROCS(0)-1) }
 
 // register makes the methods known. There are no others.
 func (h *Handler) register(o Options, f *file, logs *logMethods) {

@@ -9,14 +9,14 @@ import (
 const (
 	mostLogBytes = 25_000_000       // of JSON that is held in memory, as geth allows a batch
 	queryTime    = 20 * time.Second // until the answer begins
-	mostQueries  = 3                // chunks at once; others wait
+	mostQueries  = 3                // chunks at once, where there are processors for them; others wait
 )
 
 // logMethods are those of namespace eth that look for logs.
 type logMethods struct {
 	file    *file
-	max     int           // logs in an answer; 0: no limit
-	queries chan struct{} // has an entry for each chunk that is searched
+	max     int    // logs in an answer; 0: no limit
+	queries places // of chunks that are searched
 }
 
 // GetLogs gives the stored logs that the criteria select. Where there is no limit

@@ -65,12 +65,10 @@ func (s *search) run(ctx context.Context) error {
 
 // chunk searches a chunk when it is its turn, and says how many blocks it was.
 func (s *search) chunk(ctx context.Context, size uint64) (blocks uint64, err error) {
-	select {
-	case s.methods.queries <- struct{}{}:
-		defer func() { <-s.methods.queries }()
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
+	if err := s.methods.queries.enter(ctx); err != nil {
+		return 0, err
 	}
+	defer s.methods.queries.leave()
 	err = s.methods.file.look(ctx, func(v *view) error {
 		s.began = time.Now()
 		if err := s.begin(v); err != nil || s.query.First > s.query.Last {
