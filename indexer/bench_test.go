@@ -45,6 +45,7 @@ type bench struct {
 	other    *nodetest.Node // at otherURL, if there are two
 	wrong    bool           // the file is meant to have wrong blocks
 	fixed    bool           // the source never changes
+	every    time.Duration  // new blocks are committed together
 	daily    int            // calls that a UTC day has; 0: no limit
 
 	through   func(source) indexer.Source // nil: as it is
@@ -125,7 +126,7 @@ func (b *bench) wire(ctx context.Context, n *node.Node, id chain.Identity) {
 	log := slog.New(slog.DiscardHandler)
 	backoff := gapfill.Backoff{Base: 2 * time.Second}
 	options := indexer.Options{
-		Level: b.level, Until: b.until, Latest: b.latest, OnRevert: b.onRevert, Client: id.Client, Loopback: id.Loopback, Delay: backoff.Delay, Sparing: n.PollEvery(),
+		Level: b.level, CommitEvery: b.every, Until: b.until, Latest: b.latest, OnRevert: b.onRevert, Client: id.Client, Loopback: id.Loopback, Delay: backoff.Delay, Sparing: n.PollEvery(),
 		Failed: func(f ...*chain.Failure) {
 			b.committed()
 			b.worker.Schedule(f...)

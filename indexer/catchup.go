@@ -292,6 +292,7 @@ func (x *Indexer) committed(entries []store.Entry, failures []*chain.Failure, st
 			x.stored = true
 		}
 	}
+	x.committedAt = time.Now()
 	x.movedOn()
 	x.metrics.committed(entries, time.Since(started))
 	x.setNext()

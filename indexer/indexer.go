@@ -53,11 +53,12 @@ type Source interface {
 
 // Options say how to follow the chain. Zero values are defaults.
 type Options struct {
-	Level         chain.Level // how much verification is demanded; Auto
-	Confirmations uint64      // blocks to stay behind the head
-	Until         *uint64     // highest number to index; nil for no end
-	Client        string      // what the source calls itself; no mismatch is excused of one whose rules are known
-	Loopback      bool        // the source is on this machine
+	Level         chain.Level   // how much verification is demanded; Auto
+	Confirmations uint64        // blocks to stay behind the head
+	CommitEvery   time.Duration // new blocks are committed together, so long after those before; 0: each as it comes
+	Until         *uint64       // highest number to index; nil for no end
+	Client        string        // what the source calls itself; no mismatch is excused of one whose rules are known
+	Loopback      bool          // the source is on this machine
 	// Latest says that Until is where the source's head was: the run ends once the
 	// file is the source's chain up to there, or with a [*LaggingError].
 	Latest bool
@@ -131,6 +132,7 @@ type Indexer struct {
 	finality     finality
 	misfit       misfit
 	heldUp       heldUp
+	committedAt  time.Time // when blocks or failures were committed last
 	awaited      time.Time // when the source was last waited for, until it answered
 	indexed      bool      // the file has all its indexes
 }
@@ -270,6 +272,9 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return x.compare(ctx, head)
 	}
 	x.caughtUp()
+	if wait := x.heldBack(target); wait > 0 {
+		return wait, nil
+	}
 	if err := x.postpone(ctx, target); err != nil {
 		return x.unclear(ctx, err)
 	}
@@ -287,6 +292,15 @@ func (x *Indexer) step(ctx context.Context) (time.Duration, error) {
 		return 0, err
 	}
 	return x.unclear(ctx, err)
+}
+
+// heldBack is how long new blocks wait to be committed together. The last of a run
+// that has an end do not.
+func (x *Indexer) heldBack(target uint64) time.Duration {
+	if x.options.Until != nil && target >= *x.options.Until {
+		return 0
+	}
+	return time.Until(x.committedAt.Add(x.options.CommitEvery))
 }
 
 // lastWord is how long the source has at the end to say what is final.

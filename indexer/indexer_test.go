@@ -284,3 +284,45 @@ func TestUntilWithoutTheNode(t *testing.T) {
 		b.equals(c)
 	})
 }
+
+// With CommitEvery new blocks come into the file together, also where one of them is
+// missing, and all that is there when the chain was caught up with.
+func TestCommitsTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := devchain.Build(spec(260))
+		b := newBench(t, c)
+		b.every = 10 * time.Second
+		b.fake.Do(func(n *nodetest.Node) {
+			n.Head = 200
+			n.Faults[223] = &nodetest.Fault{Kind: nodetest.RPCError}
+		})
+		b.start()
+		after(5 * time.Second)
+		if got := b.indexer.Status(); got.Stored != 200 {
+			t.Fatalf("stored %d of 200", got.Stored)
+		}
+		before, err := b.store.JournalEnd(t.Context())
+		b.must(err)
+		for head := uint64(201); head <= 260; head++ {
+			b.fake.Do(func(n *nodetest.Node) { n.Head = head })
+			after(time.Second)
+			if got := b.indexer.Status(); got.Stored+12 < head {
+				t.Fatalf("stored %d after block %d", got.Stored, head)
+			}
+		}
+		rows, err := b.store.JournalAfter(t.Context(), before, 100)
+		b.must(err)
+		commits := 0
+		for _, r := range rows {
+			if r.Kind == "blocks" {
+				commits++
+			}
+		}
+		if commits < 5 || commits > 9 {
+			t.Errorf("60 blocks came in %d commits: %+v", commits, rows)
+		}
+		b.fake.Do(func(n *nodetest.Node) { clear(n.Faults) })
+		after(10 * time.Minute)
+		b.equals(c)
+	})
+}

@@ -72,6 +72,9 @@ func (f *nodeFlags) urls() ([]string, error) {
 	return urls, nil
 }
 
+// isUsual reports whether no node was named.
+func (f *nodeFlags) isUsual() bool { return len(f.rpc) == 0 && f.rpcFile == "" }
+
 // byteOrderMark is what editors of Windows begin a text with.
 const byteOrderMark = "\ufeff"
 

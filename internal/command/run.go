@@ -29,8 +29,9 @@ past it, and tried again until it is there.
 usage: gapless run [flags]
 
   --db FILE             the file; made if it isn't there (gapless.db)
-  --rpc URL             a node, http or ws; more than once: the first one that answers
-                        (http://127.0.0.1:8545)
+  --rpc URL             a node: http, ws, or its socket as ipc:///path or /path/geth.ipc; more than
+                        once: the first one that answers (http://127.0.0.1:8545 or, if nothing
+                        answers there, the socket of geth or reth where they put it)
   --rpc-header H        'Name: value' to send to the nodes; more than once
   --rpc-file FILE       nodes, one URL a line, # for comments; keeps keys out of the process list
   --timeout DURATION    how long one request to a node may take (10s)
@@ -52,6 +53,8 @@ usage: gapless run [flags]
                         be proved right; warn stores them with a note; off proves nothing (auto,
                         which is warn for anvil, hardhat and ganache on this machine)
   --confirmations N     stay so many blocks behind the head (0)
+  --commit-every TIME   write new blocks to the disk together, so long after those before, as 10s,
+                        and tell of them then (0: each as it comes)
   --retry-base DURATION the wait before a retry, doubled with each try, ten times at most (2s)
   --on-reset WHAT       when the chain begins anew: rotate puts the file aside and begins a new
                         one, stop ends (rotate for nodes on this machine, stop elsewhere)
@@ -99,6 +102,7 @@ type runFlags struct {
 	dailyCalls    int
 	verify        string
 	confirmations uint64
+	commitEvery   time.Duration
 	retryBase     time.Duration
 	onReset       string
 	onRevert      string
@@ -128,6 +132,7 @@ func (f *runFlags) register(flags *pflag.FlagSet) {
 	flags.IntVar(&f.dailyCalls, "daily-calls", 0, "")
 	flags.StringVar(&f.verify, "verify", string(chain.Auto), "")
 	flags.Uint64Var(&f.confirmations, "confirmations", 0, "")
+	flags.DurationVar(&f.commitEvery, "commit-every", 0, "")
 	flags.DurationVar(&f.retryBase, "retry-base", gapfill.DefaultBase, "")
 	flags.StringVar(&f.onReset, "on-reset", "", "")
 	flags.StringVar(&f.onRevert, "on-revert", "", "")
@@ -164,6 +169,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 		var ignore func()
 		o.hangups, ignore = hangups()
 		o.rereadURLs, o.waits = f.urls, c.Flags().Changed("wait")
+		o.sockets = f.isUsual()
 		defer ignore()
 		out := newConsole(a.stderr)
 		log := f.logger(out)
@@ -180,7 +186,7 @@ func (a *app) runCommand(name, usage string) *cobra.Command {
 
 // options makes of the flags what the service needs. Its errors are exit 2.
 func (f *runFlags) options() (o options, err error) {
-	o = options{db: f.db, wait: f.wait, rate: f.rps, dailyCalls: f.dailyCalls, onReset: f.onReset, onRevert: f.onRevert, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, keep: f.keep,
+	o = options{db: f.db, wait: f.wait, rate: f.rps, dailyCalls: f.dailyCalls, onReset: f.onReset, onRevert: f.onRevert, hosts: f.hosts, proxy: f.proxy, confirmations: f.confirmations, commitEvery: f.commitEvery, keep: f.keep,
 		abis: f.abis, labels: f.labels, backoff: gapfill.Backoff{Base: f.retryBase}}
 	if err = f.nodeFlags.into(&o); err != nil {
 		return o, err
@@ -225,6 +231,8 @@ func (f *runFlags) check() error {
 		return usagef("--keep is %d: keep at least %d blocks, which a reorg may leave, or 0 for all", f.keep, store.LeastKept)
 	case f.wait < 0:
 		return usagef("--wait is %s: use a duration of at least 0, as 10m", f.wait)
+	case f.commitEvery < 0 || f.commitEvery > time.Hour:
+		return usagef("--commit-every is %s: use a duration from 0 to 1h, as 10s", f.commitEvery)
 	case f.retryBase < time.Millisecond || f.retryBase > 24*time.Hour:
 		return usagef("--retry-base is %s: use a duration from 1ms to 24h, as 2s", f.retryBase)
 	case math.IsNaN(f.rps) || math.IsInf(f.rps, 0):

@@ -32,6 +32,7 @@ import (
 type options struct {
 	db            string
 	urls          []string
+	sockets       bool        // urls are the usual ones: if nothing answers there, the usual sockets are looked at
 	header        http.Header // secret
 	rate          float64
 	dailyCalls    int           // to all nodes; 0 for no limit
@@ -41,6 +42,7 @@ type options struct {
 	waits         bool // somebody has said so
 	level         chain.Level
 	confirmations uint64
+	commitEvery   time.Duration
 	keep          uint64 // blocks up to the head that stay; 0 for all
 	backoff       gapfill.Backoff
 	listen        string   // host:port or unix:PATH; empty for no HTTP
@@ -294,7 +296,7 @@ func (s *service) newEngine(ctx context.Context, id chain.Identity) (*engine, er
 	e := &engine{chain: id, ended: make(chan struct{})}
 	room := func() error { return s.room(ctx) }
 	o := indexer.Options{
-		Level: levelFor(s.level, id), Confirmations: s.confirmations, Client: id.Client, Loopback: id.Loopback,
+		Level: levelFor(s.level, id), Confirmations: s.confirmations, CommitEvery: s.commitEvery, Client: id.Client, Loopback: id.Loopback,
 		OnRevert: s.onRevert,
 		Delay:    s.backoff.Delay, Sparing: s.node.PollEvery(),
 		Failed: func(f ...*chain.Failure) {

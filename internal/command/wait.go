@@ -39,6 +39,8 @@ func (s *service) awaitNode(ctx context.Context) (id chain.Identity, head uint64
 			return id, 0, fmt.Errorf("%w\n%s is of another chain than the node's: give each chain its own --db", err, s.db)
 		case s.refused() && time.Since(began) >= s.refusalWait():
 			return id, 0, err
+		case chain.ClassOf(err) == chain.EndpointDown && s.findSocket(ctx):
+			continue
 		}
 		told = s.waitsFor(err, told)
 		longest := farAsks

@@ -48,6 +48,7 @@ type gapless struct {
 	ctx  context.Context // ends with the test or its time
 	db   string
 	args []string
+	env  []string // beside that of the test
 	log  *output
 
 	mu  sync.Mutex // guards cmd
@@ -118,6 +119,7 @@ func (g *gapless) start() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.cmd = exec.Command(binary, append([]string{"run", "--db", g.db}, g.args...)...)
+	g.cmd.Env = append(os.Environ(), g.env...)
 	g.cmd.Stdout, g.cmd.Stderr = g.log, g.log
 	if err := g.cmd.Start(); err != nil {
 		g.t.Fatal(err)

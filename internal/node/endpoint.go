@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
 	"gapless/internal/bytebudget"
@@ -20,7 +21,8 @@ type endpoint struct {
 	loopback bool
 	header   http.Header
 	client   *http.Client
-	sockets  *sockets // nil unless calls go over a WebSocket
+	sockets  *idle[*websocket.Conn] // nil unless calls go over a WebSocket
+	pipes    *idle[*pipe]           // nil unless they go over a Unix socket
 	timeout  time.Duration
 	secrets  *redactor
 	limit    *limiter

@@ -73,6 +73,8 @@ func (e *endpoint) ask(ctx context.Context, body []byte, calls []*call, m *meter
 	send := e.post
 	if e.sockets != nil {
 		send = e.sendSocket
+	} else if e.pipes != nil {
+		send = e.sendPipe
 	}
 	most := boundOf(calls)
 	most.hold = e.answers.Account().Hold()

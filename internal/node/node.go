@@ -16,6 +16,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/coder/websocket"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/time/rate"
 
@@ -24,7 +25,7 @@ import (
 
 // Options say where the nodes are and how to ask them.
 type Options struct {
-	URLs       []string          // http, https, ws or wss; the first is preferred
+	URLs       []string          // http, https, ws, wss or ipc, or the path of a Unix socket; the first is preferred
 	Header     http.Header       // sent with every request; secret
 	Rate       float64           // calls a second over all endpoints; 0: 50 of each off loopback, no limit on it; below 0: no limit
 	DailyCalls int               // over all endpoints from 00:00 to 00:00 UTC; calls wait so that they last; 0: no limit
@@ -121,7 +122,7 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 	n.make = func(u *url.URL) *endpoint {
 		made++
 		e := &endpoint{
-			label: fmt.Sprintf("%s#%d", shownHost(u), made), url: u, loopback: isLoopback(u.Hostname()),
+			label: fmt.Sprintf("%s#%d", shownHost(u), made), url: u, loopback: isLocal(u),
 			header: o.Header, client: client, timeout: o.Timeout, secrets: n.secrets, limit: shared,
 			budget: n.budget, answers: answers, metrics: m, logger: o.Logger, identifying: make(chan struct{}, 1),
 		}
@@ -130,7 +131,10 @@ func (n *Node) open(o Options, urls []*url.URL, m *metrics) {
 		}
 		e.elsewhere = func() bool { return n.elsewhere(e) }
 		if strings.HasPrefix(u.Scheme, "ws") {
-			e.sockets = &sockets{}
+			e.sockets = &idle[*websocket.Conn]{}
+		}
+		if u.Scheme == schemeIPC {
+			e.pipes = &idle[*pipe]{}
 		}
 		e.batch, e.given = newBatch(e.loopback), math.MaxUint64
 		e.mostBatch = e.batch
@@ -161,7 +165,7 @@ func newTransport(loopback bool) *http.Transport {
 
 func allLoopback(urls []*url.URL) bool {
 	for _, u := range urls {
-		if !isLoopback(u.Hostname()) {
+		if !isLocal(u) {
 			return false
 		}
 	}
@@ -174,11 +178,19 @@ func (n *Node) Close() error {
 		n.transport.CloseIdleConnections()
 	}
 	for _, e := range n.endpoints() {
-		if e.sockets != nil {
-			e.sockets.close()
-		}
+		e.hangUp()
 	}
 	return nil
+}
+
+// hangUp closes idle connections that the transport does not know of.
+func (e *endpoint) hangUp() {
+	if e.sockets != nil {
+		e.sockets.close()
+	}
+	if e.pipes != nil {
+		e.pipes.close()
+	}
 }
 
 // State tells of the endpoints, in the order of their URLs.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -59,6 +60,9 @@ func (r *redactor) add(urls []*url.URL) {
 
 // urlSecrets gives all parts of a URL that may be a key.
 func urlSecrets(u *url.URL) []string {
+	if u.Scheme == schemeIPC {
+		return nil
+	}
 	secrets := []string{u.RawQuery, u.Fragment}
 	if u.Path != "/" && len(u.Path) > 1 {
 		secrets = append(secrets, u.RequestURI(), u.EscapedPath(), u.Path)
@@ -144,13 +148,16 @@ func escapePassword(s string) string {
 // parseURL reads an endpoint's URL. Its errors hold nothing of it but the
 // scheme.
 func parseURL(s string) (*url.URL, error) {
+	if u, ok := ipcURL(s); ok {
+		return u, nil
+	}
 	u, err := url.Parse(s)
 	if err != nil {
 		u, err = url.Parse(escapePassword(s))
 	}
 	switch {
 	case err != nil && !strings.Contains(s, "://"):
-		return nil, errors.New("URL without http://, https://, ws:// or wss://")
+		return nil, errors.New("URL without http://, https://, ws://, wss:// or ipc://")
 	case err != nil && strings.Contains(s, "@"):
 		return nil, errors.New("not a URL: in a password write %25 for %, %20 for a space")
 	case err != nil:
@@ -162,12 +169,12 @@ func parseURL(s string) (*url.URL, error) {
 	switch u.Scheme {
 	case "http", "https", "ws", "wss":
 	case "":
-		return nil, errors.New("URL without http://, https://, ws:// or wss://")
+		return nil, errors.New("URL without http://, https://, ws://, wss:// or ipc://")
 	default:
 		if u.Host == "" { // host:port without a scheme looks like scheme:opaque
-			return nil, errors.New("URL without http://, https://, ws:// or wss://")
+			return nil, errors.New("URL without http://, https://, ws://, wss:// or ipc://")
 		}
-		return nil, fmt.Errorf("URL of an unknown scheme %q: use http, https, ws or wss", u.Scheme)
+		return nil, fmt.Errorf("URL of an unknown scheme %q: use http, https, ws, wss or ipc", u.Scheme)
 	}
 	if u.Hostname() == "" {
 		return nil, errors.New("URL without a host")
@@ -178,6 +185,9 @@ func parseURL(s string) (*url.URL, error) {
 // shownHost is what may be shown of a URL's host. A label may be a key
 // (KEY.provider.com), so of a name off loopback only the last two are shown.
 func shownHost(u *url.URL) string {
+	if u.Scheme == schemeIPC {
+		return filepath.Base(u.Path)
+	}
 	host := u.Hostname()
 	if isLoopback(host) || net.ParseIP(host) != nil {
 		return host

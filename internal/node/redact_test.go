@@ -100,11 +100,13 @@ func TestHostNameIsHidden(t *testing.T) {
 
 func TestBadURLs(t *testing.T) {
 	for _, tt := range []struct{ url, want string }{
-		{"127.0.0.1:8545/topsecret", "not a URL"},
+		{"127.0.0.1:8545/topsecret", "without http://"},
+		{"/v2/topsecret", "without http://"},
 		{"localhost:8545/topsecret", "without http://"},
 		{"topsecret.example.com", "without http://"},
 		{"ftp://topsecret.example.com", `unknown scheme "ftp"`},
-		{"http://topsecret:%zz@example.com", "not a URL"},
+		{"http://topsecret:%zz@example.com:x", "in a password write"},
+		{"http://example.com:topsecret", "not a URL"},
 		{"http:///topsecret", "without a host"},
 		{"", "without http://"},
 	} {

@@ -67,7 +67,5 @@ func (e *endpoint) leave() {
 	defer e.mu.Unlock()
 	e.gone = true
 	e.metrics.forget(e.label)
-	if e.sockets != nil {
-		e.sockets.close()
-	}
+	e.hangUp()
 }

@@ -13,27 +13,28 @@ import (
 	"gapless/internal/chain"
 )
 
-// sockets are idle WebSocket connections to one endpoint. A request has a
-// connection for itself, so that its answer is the next message.
-type sockets struct {
+// idle are idle connections to one endpoint. A request has a connection for itself,
+// so that its answer is the next message.
+type idle[C interface{ CloseNow() error }] struct {
 	mu     sync.Mutex // guards all
-	idle   []*websocket.Conn
+	idle   []C
 	closed bool
 }
 
-func (s *sockets) take() *websocket.Conn {
+// take gives a connection; the zero value if there is none.
+func (s *idle[C]) take() (c C) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.idle) == 0 {
-		return nil
+		return c
 	}
 	last := len(s.idle) - 1
-	c := s.idle[last]
+	c = s.idle[last]
 	s.idle = s.idle[:last]
 	return c
 }
 
-func (s *sockets) give(c *websocket.Conn) {
+func (s *idle[C]) give(c C) {
 	const most = 32
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +45,7 @@ func (s *sockets) give(c *websocket.Conn) {
 	s.idle = append(s.idle, c)
 }
 
-func (s *sockets) close() {
+func (s *idle[C]) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, c := range s.idle {

@@ -73,6 +73,9 @@ func (e *endpoint) socketURLs() []*url.URL {
 	if e.sockets != nil {
 		return []*url.URL{e.url}
 	}
+	if e.pipes != nil {
+		return nil
+	}
 	same := *e.url
 	same.Scheme = strings.Replace(e.url.Scheme, "http", "ws", 1)
 	urls := []*url.URL{&same}

@@ -80,7 +80,7 @@ func TestPruneWithoutIdentity(t *testing.T) {
 }
 
 // commitTo commits what the file does not have yet of a chain, up to a block.
-func commitTo(t *testing.T, s *store.Store, c *recorded.Chain, last uint64) {
+func commitTo(t testing.TB, s *store.Store, c *recorded.Chain, last uint64) {
 	t.Helper()
 	next, err := s.Next(t.Context())
 	if err != nil {

@@ -56,7 +56,7 @@ func block(t *testing.T, number uint64) *chain.Block {
 	return verified(t, recording().Block(number))
 }
 
-func verified(t *testing.T, raw *recorded.Block) *chain.Block {
+func verified(t testing.TB, raw *recorded.Block) *chain.Block {
 	t.Helper()
 	b, err := decode(raw, chain.QuickChecks)
 	if err != nil {

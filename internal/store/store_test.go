@@ -38,7 +38,7 @@ func identity(start uint64) store.Identity {
 		Start: start, Client: recording().Client}
 }
 
-func newPath(t *testing.T) string { return filepath.Join(t.TempDir(), "gapless.db") }
+func newPath(t testing.TB) string { return filepath.Join(t.TempDir(), "gapless.db") }
 
 // newStore makes a file for the recorded chain. At the test's end it is closed
 // and its promises are checked.

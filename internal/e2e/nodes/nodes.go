@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -39,8 +40,11 @@ func StartGethDev(t TB, period int, args ...string) *Node {
 		path: must(t)(geth()),
 		dir:  dir,
 		args: func(p ports) []string {
-			return append(gethArgs(dir, p),
-				append([]string{"--dev", "--dev.period", strconv.Itoa(period)}, args...)...)
+			usual := gethArgs(dir, p)
+			if slices.Contains(args, "--ipcpath") {
+				usual = slices.DeleteFunc(usual, func(arg string) bool { return arg == "--ipcdisable" })
+			}
+			return append(usual, append([]string{"--dev", "--dev.period", strconv.Itoa(period)}, args...)...)
 		},
 		ports: gethPorts,
 	})
