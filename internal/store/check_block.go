@@ -36,10 +36,10 @@ func (l *loaded) whole() string {
 		withdrawals = *row.withdrawals
 	}
 	for _, why := range []string{
-		l.dense("transactions", row.transactions, len(l.txs), func(i int) (Position, uint64) { return l.txs[i].at, l.txs[i].id }),
-		l.dense("logs", row.logs, len(l.logs), func(i int) (Position, uint64) { return l.logs[i].at, l.logs[i].id }),
-		l.dense("withdrawals", withdrawals, len(l.withdrawals), func(i int) (Position, uint64) { return l.withdrawals[i].at, l.id(i) }),
-		l.dense("uncles", row.uncles, len(l.uncles), func(i int) (Position, uint64) { return l.uncles[i].at, l.id(i) }),
+		l.dense("transactions", row.transactions, len(l.txs), func(i int) uint64 { return positionOf(l.txs[i].id).Index }),
+		l.dense("logs", row.logs, len(l.logs), func(i int) uint64 { return positionOf(l.logs[i].id).Index }),
+		l.dense("withdrawals", withdrawals, len(l.withdrawals), func(i int) uint64 { return l.withdrawals[i].at.Index }),
+		l.dense("uncles", row.uncles, len(l.uncles), func(i int) uint64 { return l.uncles[i].at.Index }),
 		l.shared(),
 	} {
 		if why != "" {
@@ -49,16 +49,13 @@ func (l *loaded) whole() string {
 	return ""
 }
 
-// id is what a row at a position of the block has if its table has ids.
-func (l *loaded) id(position int) uint64 { return uint64(firstID(l.block.Number)) + uint64(position) }
-
 // dense checks that rows are as many as claimed, at positions from 0 on.
-func (l *loaded) dense(what string, claimed uint64, count int, row func(int) (Position, uint64)) string {
+func (l *loaded) dense(what string, claimed uint64, count int, position func(int) uint64) string {
 	if uint64(count) != claimed {
 		return fmt.Sprintf("has %d of %d %s", count, claimed, what)
 	}
 	for i := range count {
-		if at, id := row(i); at != (Position{Block: l.block.Number, Index: uint64(i)}) || id != l.id(i) {
+		if position(i) != uint64(i) {
 			return fmt.Sprintf("row %d of its %s is at another position", i, what)
 		}
 	}
@@ -84,7 +81,7 @@ func (l *loaded) shared() string {
 func (l *loaded) transferRows() (rows []transferRow) {
 	for i := range l.logs {
 		for _, t := range l.logs[i].Log.Transfers() {
-			rows = append(rows, transferOf(l.logs[i].at, l.logs[i].transaction, t))
+			rows = append(rows, transferOf(&l.logs[i], t))
 		}
 	}
 	return rows

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 
 	"github.com/ethereum/go-ethereum/common"
 	"golang.org/x/sync/errgroup"
@@ -65,6 +66,9 @@ func (s *checkSnapshot) read(ctx context.Context, tx *sql.Tx, last uint64) error
 	if err := s.load(ctx, tx, numbers); err != nil {
 		return err
 	}
+	if err := s.misplaced(ctx, tx); err != nil {
+		return err
+	}
 	return strays(ctx, tx, int64(s.first), int64(s.end-1), s.fault)
 }
 
@@ -120,6 +124,25 @@ func (s *checkSnapshot) loadAll(ctx context.Context, tx *sql.Tx, numbers []uint6
 			continue
 		}
 		s.blocks = append(s.blocks, l)
+	}
+	return nil
+}
+
+// misplaced looks for rows that say for others another place than their id does.
+func (s *checkSnapshot) misplaced(ctx context.Context, tx *sql.Tx) error {
+	for table, columns := range derivedColumns {
+		var differ []string
+		for _, c := range columns {
+			differ = append(differ, c.name+" IS NOT "+strings.Replace(c.sql, "?1", "id", 1))
+		}
+		found, err := readNumbers(ctx, tx, `SELECT DISTINCT id >> 24 FROM `+table+` WHERE `+byID.where+
+			` AND (`+strings.Join(differ, " OR ")+`) ORDER BY 1`, s.first, s.end-1)
+		if err != nil {
+			return err
+		}
+		for _, number := range found {
+			s.fault(Whole, number, "a row of its %s says another place than its id", table)
+		}
 	}
 	return nil
 }

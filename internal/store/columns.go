@@ -9,10 +9,14 @@ type column struct {
 	at   any
 }
 
-// insertInto is the statement that writes a row of these columns.
+// insertInto is the statement that writes a row of these columns, and of those that
+// follow from them.
 func insertInto(table string, columns []column) string {
-	return "INSERT INTO " + table + " (" + names(columns) + ") VALUES (?" +
-		strings.Repeat(", ?", len(columns)-1) + ")"
+	into, values := names(columns), "?"+strings.Repeat(", ?", len(columns)-1)
+	for _, d := range derivedColumns[table] {
+		into, values = into+", "+d.name, values+", "+d.sql
+	}
+	return "INSERT INTO " + table + " (" + into + ") VALUES (" + values + ")"
 }
 
 // selectFrom is the statement that reads rows of these columns.

@@ -42,8 +42,8 @@ func (v *View) find(query string, by any, logs bool) (*Found, error) {
 	if err := v.get(query, []any{by}, places(transactionColumns(&row))...); err != nil {
 		return nil, err
 	}
-	f := &Found{Transaction: row.transaction(), Block: new(chain.Block), Index: int(row.at.Index)}
-	f.Block.Number = row.at.Block
+	f := &Found{Transaction: row.transaction(), Block: new(chain.Block), Index: int(positionOf(row.id).Index)}
+	f.Block.Number = positionOf(row.id).Block
 	err := v.get(`SELECT hash, timestamp FROM blocks WHERE number = ?`, []any{int64(f.Block.Number)},
 		fixed(f.Block.Hash[:]), integer{&f.Block.Timestamp})
 	if errors.Is(err, ErrNotFound) {
@@ -60,7 +60,7 @@ func (v *View) loadLogsOf(f *Found) error {
 	receipt := &f.Receipt
 	return v.each(logsOfQuery, append(inside(f.Block.Number), f.Index), places(logColumns(&row)), func() {
 		if len(receipt.Logs) == 0 {
-			f.FirstLog = int(row.at.Index)
+			f.FirstLog = int(positionOf(row.id).Index)
 		}
 		receipt.Logs = append(receipt.Logs, row.log())
 		row = logRow{}

@@ -68,8 +68,8 @@ func loadBlocks(ctx context.Context, tx *sql.Tx, first, last uint64) ([]*loaded,
 		n := blocks[i].Number
 		all[i] = &loaded{
 			block: new(chain.Block), row: blocks[i],
-			txs:         take(&txs, n, func(r *transactionRow) uint64 { return r.id >> positionBits }),
-			logs:        take(&logs, n, func(r *logRow) uint64 { return r.id >> positionBits }),
+			txs:         take(&txs, n, func(r *transactionRow) uint64 { return positionOf(r.id).Block }),
+			logs:        take(&logs, n, func(r *logRow) uint64 { return positionOf(r.id).Block }),
 			withdrawals: take(&withdrawals, n, func(r *withdrawalRow) uint64 { return r.at.Block }),
 			uncles:      take(&uncles, n, func(r *uncleRow) uint64 { return r.at.Block }),
 		}

@@ -188,7 +188,7 @@ func (n *insertion) transaction(i int) error {
 	if err != nil {
 		return err
 	}
-	row := transactionRow{id: id, at: n.at(i), Transaction: *tx, logs: uint64(len(tx.Receipt.Logs))}
+	row := transactionRow{id: id, Transaction: *tx, logs: uint64(len(tx.Receipt.Logs))}
 	if n.b.Verdict.Passed&chain.LogsBloom == 0 {
 		row.bloom = tx.Receipt.LogsBloom
 	}
@@ -209,7 +209,7 @@ func (n *insertion) log(transaction int, log *chain.Log) error {
 	if err != nil {
 		return err
 	}
-	row := logRow{id: id, at: n.at(n.logCount), transaction: uint64(transaction), Log: *log}
+	row := logRow{id: id, transaction: uint64(transaction), Log: *log}
 	for k := range log.Topics {
 		row.topics[k] = &log.Topics[k]
 	}
@@ -217,7 +217,7 @@ func (n *insertion) log(transaction int, log *chain.Log) error {
 		return err
 	}
 	for _, t := range log.Transfers() {
-		if err := n.transfers.write(n.raw, transferOf(row.at, row.transaction, t)); err != nil {
+		if err := n.transfers.write(n.raw, transferOf(&row, t)); err != nil {
 			return err
 		}
 	}
@@ -225,8 +225,9 @@ func (n *insertion) log(transaction int, log *chain.Log) error {
 	return nil
 }
 
-// transferOf is the row of a transfer that the log at a position tells of.
-func transferOf(log Position, transaction uint64, t chain.Transfer) transferRow {
-	log.Batch = uint64(t.Batch)
-	return transferRow{at: log, transaction: transaction, standard: uint64(t.Standard), Transfer: t}
+// transferOf is the row of a transfer that a log tells of.
+func transferOf(log *logRow, t chain.Transfer) transferRow {
+	at := positionOf(log.id)
+	at.Batch = uint64(t.Batch)
+	return transferRow{at: at, transaction: log.transaction, standard: uint64(t.Standard), Transfer: t}
 }

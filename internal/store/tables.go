@@ -53,6 +53,15 @@ func selectSpan(table string, columns []column) string {
 	return selectFrom(table, columns, s.where+" ORDER BY "+s.order)
 }
 
+// A derived column follows from the id, which is bound first. To compute it takes
+// less than to bind or fetch it, so that only others read it.
+type derived struct{ name, sql string }
+
+var derivedColumns = map[string][]derived{
+	"transactions": {{"block_number", "?1 >> 24"}, {"transaction_index", "?1 & 16777215"}},
+	"logs":         {{"block_number", "?1 >> 24"}, {"log_index", "?1 & 16777215"}},
+}
+
 // topicStart is how many bytes of a log's first topic are in topic0_start.
 const topicStart = 4
 
@@ -111,8 +120,7 @@ func blockColumns(r *blockRow) []column {
 	)
 }
 
-// The row types below have their position beside the value, and where the table
-// has an id, that too.
+// The row types below have the id or the position beside the value.
 type (
 	uncleRow struct {
 		at Position
@@ -120,14 +128,12 @@ type (
 	}
 	transactionRow struct {
 		id uint64
-		at Position
 		chain.Transaction
 		bloom *chain.Bloom // nil if it is that of the logs
 		logs  uint64
 	}
 	logRow struct {
 		id          uint64
-		at          Position
 		transaction uint64 // index
 		chain.Log
 		topics [4]*common.Hash
@@ -151,8 +157,6 @@ func transactionColumns(r *transactionRow) []column {
 	t, receipt := &r.Transaction, &r.Transaction.Receipt
 	return []column{
 		{"id", integer{&r.id}},
-		{"block_number", integer{&r.at.Block}},
-		{"transaction_index", integer{&r.at.Index}},
 		{"hash", fixed(t.Hash[:])},
 		{"type", integer{&t.Type}},
 		{"from_address", fixed(t.From[:])},
@@ -193,8 +197,6 @@ func transactionColumns(r *transactionRow) []column {
 func logColumns(r *logRow) []column {
 	return []column{
 		{"id", integer{&r.id}},
-		{"block_number", integer{&r.at.Block}},
-		{"log_index", integer{&r.at.Index}},
 		{"transaction_index", integer{&r.transaction}},
 		{"address", fixed(r.Address[:])},
 		{"topic0", optFixed[common.Hash]{&r.topics[0]}},
