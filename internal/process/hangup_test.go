@@ -110,8 +110,8 @@ func TestHangup(t *testing.T) {
 
 	for _, bad := range []string{"", "http://[::1/SECRETTHREE\n"} {
 		write(nodes, bad)
-		p.signal(syscall.SIGHUP)
 		n := strings.Count(p.out.String(), "could not be read again")
+		p.signal(syscall.SIGHUP)
 		p.eventually("it says what is wrong", func() bool { return strings.Count(p.out.String(), "could not be read again") > n })
 	}
 	write(nodes, firstURL+"\n"+secondURL+"/SECRETTWO\n")
