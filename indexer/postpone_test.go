@@ -26,7 +26,7 @@ func TestIndexesComeLast(t *testing.T) {
 		}
 		b.start()
 		after(10 * time.Second)
-		if n := b.missingIndexes(); n != 8 {
+		if n := b.missingIndexes(); n != 10 {
 			t.Errorf("in the middle, %d indexes are missing", n)
 		}
 		_ = b.stop() // in an outage

@@ -83,8 +83,11 @@ func (s *service) watchQuota(ctx context.Context) error {
 		}
 		b, _ := s.node.Budget()
 		why := pacedBy(b)
-		if why == "" || time.Since(b.PacedSince) < pacedFrom {
+		switch {
+		case why == "":
 			s.heldBy.Store(nil)
+			continue
+		case time.Since(b.PacedSince) < pacedFrom: // one call may just have been made, as now and then
 			continue
 		}
 		s.heldBy.Store(&why)

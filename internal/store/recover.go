@@ -197,6 +197,7 @@ func (s *salvage) bounds(ctx context.Context) error {
 type salvagedTable struct {
 	from    *Reader
 	key     string // column by which rows are in order
+	shared  bool   // more rows than one may have the same key
 	unit    uint   // bits of the key that are of one block
 	read    string // SQL up to the range
 	columns int
@@ -205,7 +206,7 @@ type salvagedTable struct {
 }
 
 func (s *salvage) table(ctx context.Context, name string) error {
-	columns, err := s.columns(ctx, name)
+	columns, shared, err := s.columns(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -215,35 +216,37 @@ func (s *salvage) table(ctx context.Context, name string) error {
 		return err
 	}
 	defer insert.Close()
-	t := &salvagedTable{from: s.from, key: columns[0], read: `SELECT ` + list + ` FROM ` + name, columns: len(columns), insert: insert, left: maxUntracked}
+	t := &salvagedTable{from: s.from, key: columns[0], shared: shared, read: `SELECT ` + list + ` FROM ` + name, columns: len(columns), insert: insert, left: maxUntracked}
 	switch name {
 	case "chain", "exemptions":
 		return t.span(ctx, 0, 64)
 	case "journal":
 		t.left = 1000 // nobody knows where it ends
 		return t.span(ctx, 0, math.MaxInt32)
-	case "blocks", "failed_blocks":
-		return t.span(ctx, s.first, s.last)
+	case "transactions", "logs":
+		t.unit = positionBits
+		return t.span(ctx, firstID(uint64(s.first)), lastID(uint64(s.last)))
 	}
-	t.unit = positionBits
-	return t.span(ctx, firstID(uint64(s.first)), lastID(uint64(s.last)))
+	return t.span(ctx, s.first, s.last)
 }
 
-// columns gives those that are stored, first the one by which rows are in order.
-func (s *salvage) columns(ctx context.Context, table string) (names []string, err error) {
-	rows, err := s.to.QueryContext(ctx, `SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY pk = 1 DESC, cid`, table)
+// columns gives those that are stored, first the one by which rows are in order, and
+// whether rows share what is in that.
+func (s *salvage) columns(ctx context.Context, table string) (names []string, shared bool, err error) {
+	rows, err := s.to.QueryContext(ctx, `SELECT name, pk > 1 FROM pragma_table_xinfo(?) WHERE hidden = 0 ORDER BY pk = 1 DESC, cid`, table)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
+		var inKey bool
+		if err := rows.Scan(&name, &inKey); err != nil {
+			return nil, false, err
 		}
-		names = append(names, name)
+		names, shared = append(names, name), shared || inKey
 	}
-	return names, rows.Err()
+	return names, shared, rows.Err()
 }
 
 // span copies the rows with keys from first to last: from below as far as that goes,
@@ -296,7 +299,9 @@ func (t *salvagedTable) scan(ctx context.Context, first, last int64, order strin
 		if _, err := t.insert.ExecContext(ctx, values...); err != nil && !isRefused(err) {
 			return bound, err
 		}
-		bound = key + step
+		if bound = key; !t.shared {
+			bound += step
+		} // else what was copied of it already is refused the next time
 	}
 	if err := rows.Err(); err != nil {
 		return bound, context.Cause(ctx)

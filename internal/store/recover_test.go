@@ -118,8 +118,8 @@ func TestReindexIsStopped(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, 0, stored(t, 0, 20))
 	execute(t, s, `CREATE TEMP TABLE rows AS WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300000) SELECT n FROM n`)
-	execute(t, s, `INSERT INTO logs (id, transaction_index, address, data, shape)
-		SELECT (20 << 24) + 10000 + n, 0, randomblob(20), zeroblob(1), 0 FROM rows`)
+	execute(t, s, `INSERT INTO logs (id, block_number, log_index, transaction_index, address, data, shape)
+		SELECT (20 << 24) + 10000 + n, 20, 10000 + n, 0, randomblob(20), zeroblob(1), 0 FROM rows`)
 	ctx, stop := context.WithCancel(t.Context())
 	defer time.AfterFunc(20*time.Millisecond, stop).Stop()
 	if err := s.Reindex(ctx); err == nil {
