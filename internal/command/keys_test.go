@@ -360,7 +360,8 @@ func TestNoKeyIsToldAtStart(t *testing.T) {
 		{"TLS that nobody trusts", keyURL("https", keyHost+".secure.example")},
 		{"not a URL", keyURL("http", keyHost+".x.example:port")},
 		{"no scheme", strings.TrimPrefix(keyURL("http", keyHost+".x.example"), "http:")},
-		{"an unknown scheme", keyURL("ipc", keyHost+".x.example")},
+		{"an unknown scheme", keyURL("ftp", keyHost+".x.example")},
+		{"a socket with a host", keyURL("ipc", keyHost+".x.example")},
 		{"no host", keyURL("http", "")},
 		{"bad escape", keyURL("http", keyHost+".x.example") + "%zz\x7f"},
 	} {

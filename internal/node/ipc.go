@@ -19,8 +19,11 @@ const schemeIPC = "ipc"
 // .ipc: another may be of a URL, and hold a key. ok is false if it is none.
 func ipcURL(s string) (u *url.URL, ok bool) {
 	path, named := strings.CutPrefix(s, schemeIPC+":")
-	path = strings.TrimPrefix(path, "//")
-	if !named && (strings.Contains(s, "://") || !strings.HasSuffix(s, ".ipc")) {
+	path, slashes := strings.CutPrefix(path, "//")
+	switch {
+	case slashes && !strings.HasPrefix(path, "/"):
+		return nil, false // it has a host
+	case !named && (strings.Contains(s, "://") || !strings.HasSuffix(s, ".ipc")):
 		return nil, false
 	}
 	if whole, err := filepath.Abs(path); err == nil {

@@ -168,6 +168,8 @@ func parseURL(s string) (*url.URL, error) {
 	}
 	switch u.Scheme {
 	case "http", "https", "ws", "wss":
+	case schemeIPC:
+		return nil, errors.New("URL of a socket that does not begin with ipc:/// and its path")
 	case "":
 		return nil, errors.New("URL without http://, https://, ws://, wss:// or ipc://")
 	default:
