@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
 	"strconv"
@@ -20,24 +21,34 @@ import (
 // text; beside it there are columns to reckon with, empty where a quantity does
 // not fit. The time of the block is in each row.
 
-// WriteParquet writes the rows of all tables, in the order of [Tables] and each to
-// a writer of its own. It gives the hash of the last block, and that of the
-// first one's parent.
-func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (parent, hash common.Hash, err error) {
-	tables := make([]*parquetTable, len(Tables))
+// A parquetWriter writes the rows of blocks that follow on each other, a file for
+// each table.
+type parquetWriter struct {
+	tables []*parquetTable // in the order of Tables
+	done   Range           // what was written
+	empty  bool            // nothing was
+}
+
+// newParquetWriter begins files of the chain of a selection.
+func newParquetWriter(outs []io.Writer, s *Selection) (w *parquetWriter, err error) {
+	w = &parquetWriter{tables: make([]*parquetTable, len(Tables)), empty: true}
 	for i, t := range Tables {
-		if tables[i], err = newParquetTable(t, outs[i], s); err != nil {
-			return parent, hash, err
+		if w.tables[i], err = newParquetTable(t, outs[i], s); err != nil {
+			return nil, err
 		}
 	}
+	return w, nil
+}
+
+// add writes the blocks of a selection.
+func (w *parquetWriter) add(ctx context.Context, s *Selection) error {
 	asTheyAre := func(blocks []*chain.Block) ([]*chain.Block, error) { return blocks, nil }
-	err = read(ctx, s, chain.QuickChecks, asTheyAre, func(blocks []*chain.Block) error {
+	return read(ctx, s, chain.QuickChecks, asTheyAre, func(blocks []*chain.Block) error {
 		for _, b := range blocks {
-			if b.Number == s.From {
-				parent = b.ParentHash
+			if err := w.next(b.Number, b.Hash, b.ParentHash); err != nil {
+				return s.reorganised(ctx, err)
 			}
-			hash = b.Hash
-			for _, t := range tables {
+			for _, t := range w.tables {
 				if err := t.add(b); err != nil {
 					return err
 				}
@@ -45,12 +56,26 @@ func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (parent,
 		}
 		return nil
 	})
-	for _, t := range tables {
-		if err == nil {
-			err = t.out.Close()
-		}
+}
+
+// next notes that a block is written, if it follows on the one before.
+func (w *parquetWriter) next(number uint64, hash, parent common.Hash) error {
+	switch {
+	case w.empty:
+		w.empty, w.done = false, Range{First: number, Parent: parent, FirstHash: hash}
+	case parent != w.done.Hash:
+		return &branchError{w.done.Last, number}
 	}
-	return parent, hash, err
+	w.done.Last, w.done.Hash = number, hash
+	return nil
+}
+
+// close ends the files.
+func (w *parquetWriter) close() (r Range, err error) {
+	for _, t := range w.tables {
+		err = errors.Join(err, t.out.Close())
+	}
+	return w.done, err
 }
 
 // A form is what is made of a value for a column.
@@ -76,6 +101,7 @@ type parquetTable struct {
 	Table
 	fields []field
 	out    *parquet.Writer
+	count  int64  // rows
 	text   []byte // to be used again
 	err    error
 }
@@ -154,11 +180,16 @@ func (p *parquetTable) add(b *chain.Block) error {
 		for i := range p.fields {
 			p.put(i, &p.fields[i], values[p.fields[i].from], b)
 		}
-		if err := p.out.EndRow(); p.err == nil {
-			p.err = err
-		}
+		p.endRow()
 	})
 	return p.err
+}
+
+func (p *parquetTable) endRow() {
+	p.count++
+	if err := p.out.EndRow(); p.err == nil {
+		p.err = err
+	}
 }
 
 // put writes a value to column i.

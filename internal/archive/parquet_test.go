@@ -33,9 +33,9 @@ func TestParquet(t *testing.T) {
 		for i := range files {
 			outs[i] = &files[i]
 		}
-		parent, hash, err := s.WriteParquet(t.Context(), outs)
-		if err != nil || parent != decode(t, &c.Blocks[0]).ParentHash || hash != c.Block(s.To).Hash {
-			t.Errorf("%s: from %s to %s, %v", name, parent, hash, err)
+		r, err := s.WriteParquet(t.Context(), outs)
+		if err != nil || r.Parent != decode(t, &c.Blocks[0]).ParentHash || r.FirstHash != c.Blocks[0].Hash || r.Hash != c.Block(s.To).Hash {
+			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 		for i, table := range archive.Tables {
 			records, err := csv.NewReader(strings.NewReader(rows(t, s, archive.CSVRows, table))).ReadAll()
@@ -138,7 +138,7 @@ func TestParquetColumns(t *testing.T) {
 	for i := range files {
 		outs[i] = &files[i]
 	}
-	if _, _, err := s.WriteParquet(t.Context(), outs); err != nil {
+	if _, err := s.WriteParquet(t.Context(), outs); err != nil {
 		t.Fatal(err)
 	}
 	for i, table := range archive.Tables {

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -62,8 +61,8 @@ func TestExportFollows(t *testing.T) {
 	follow := begin(t, "export", "--db", db, "--format", "parquet", "--out", followed, "--follow", "--range", "20", "--confirmations", "5")
 	there := func(first string) func() bool {
 		return func() bool {
-			_, err := os.Stat(filepath.Join(followed, "blocks", "first_block="+first, "blocks.parquet"))
-			return err == nil
+			found, _ := filepath.Glob(filepath.Join(followed, "blocks", "first_block="+first, "*.parquet"))
+			return len(found) == 1
 		}
 	}
 	eventually(t, "the range of block 60", there("60"))

@@ -11,6 +11,7 @@ package parquet
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/zstd"
@@ -134,4 +135,25 @@ func (w *Writer) write(b []byte) {
 		_, w.err = w.out.Write(b)
 	}
 	w.offset += int64(len(b))
+}
+
+// Copy gives all columns of the present row the values of a row that was read
+// from a file with the same columns.
+func (w *Writer) Copy(row Row) error {
+	if len(row) != len(w.columns) {
+		return fmt.Errorf("parquet: a row of %d columns, not %d", len(row), len(w.columns))
+	}
+	for i, v := range row {
+		switch kind := w.columns[i].Kind; {
+		case v.IsNull():
+			w.Null(i)
+		case kind == Integer || kind == Time:
+			w.Int(i, v.Int64())
+		case kind == Double:
+			w.Float(i, v.Double())
+		default:
+			w.Bytes(i, v.ByteArray())
+		}
+	}
+	return nil
 }
