@@ -38,11 +38,8 @@ func ReadAll(ctx context.Context, form string, content, receipts []byte) (int, e
 // WriteParquet writes the rows of all tables, in the order of Tables and each to
 // a writer of its own, and gives what is in them.
 func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (Range, error) {
-	w, err := newParquetWriter(outs, s)
-	if err == nil {
-		err = w.add(ctx, s)
-	}
-	if err != nil {
+	w := newParquetWriter(outs, s)
+	if err := w.add(ctx, s); err != nil {
 		return Range{}, err
 	}
 	return w.close()

@@ -144,6 +144,7 @@ type model struct {
 	files  int // that were made
 	log    []string
 
+	failed      bool // the last export was killed, or had no room
 	branch      *branch
 	start, next int
 	missing     map[int]bool
@@ -210,6 +211,10 @@ func (m *model) note(format string, args ...any) {
 
 // step does one thing that may happen.
 func (m *model) step() {
+	if m.failed && m.random.IntN(2) == 0 { // recovering fails, too
+		m.export(nil, &faultyDisk{left: m.random.IntN(20), kind: faultKind(m.random.IntN(3))})
+		return
+	}
 	switch m.random.IntN(16) {
 	case 0, 1, 2:
 		m.grow()
@@ -270,6 +275,12 @@ func (m *model) grow() {
 func (m *model) someMissing(end int) {
 	for n := m.next; n < end; n++ {
 		if n > 0 && m.random.IntN(25) == 0 {
+			m.missing[n] = true
+		}
+	}
+	if m.random.IntN(6) == 0 { // a run of them
+		first := max(1, m.next+m.random.IntN(end-m.next))
+		for n := first; n < min(end, first+modelSize+3); n++ {
 			m.missing[n] = true
 		}
 	}
@@ -476,6 +487,7 @@ func (m *model) judge(what string, fault *faultyDisk, do func(archive.Disk, *sto
 	m.consistent(what, after)
 	listed, placed := listLake(m.t, m.folder)
 	m.consistent(what, listed)
+	m.failed = err != nil && fault != nil && fault.happened
 	_, missing := errors.AsType[*archive.MissingError](err)
 	switch {
 	case err == nil:

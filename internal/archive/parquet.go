@@ -30,14 +30,12 @@ type parquetWriter struct {
 }
 
 // newParquetWriter begins files of the chain of a selection.
-func newParquetWriter(outs []io.Writer, s *Selection) (w *parquetWriter, err error) {
-	w = &parquetWriter{tables: make([]*parquetTable, len(Tables)), empty: true}
+func newParquetWriter(outs []io.Writer, s *Selection) *parquetWriter {
+	w := &parquetWriter{tables: make([]*parquetTable, len(Tables)), empty: true}
 	for i, t := range Tables {
-		if w.tables[i], err = newParquetTable(t, outs[i], s); err != nil {
-			return nil, err
-		}
+		w.tables[i] = newParquetTable(t, outs[i], s)
 	}
-	return w, nil
+	return w
 }
 
 // add writes the blocks of a selection.
@@ -84,6 +82,7 @@ type form int
 const (
 	asText form = iota
 	asInteger
+	asPrice   // a quantity of 256 bits, if it has 63 at most
 	asDecimal // a quantity of 256 bits, if it has 38 digits at most
 	asDouble  // the same, as near as can be
 	blockTime
@@ -101,34 +100,35 @@ type parquetTable struct {
 	Table
 	fields []field
 	out    *parquet.Writer
-	count  int64  // rows
-	text   []byte // to be used again
+	count  int64 // rows
 	err    error
 }
 
-func newParquetTable(t Table, out io.Writer, s *Selection) (p *parquetTable, err error) {
-	p = &parquetTable{Table: t, fields: t.fields()}
+func newParquetTable(t Table, out io.Writer, s *Selection) *parquetTable {
+	p := &parquetTable{Table: t, fields: t.fields()}
 	columns := make([]parquet.Column, len(p.fields))
 	for i, f := range p.fields {
 		columns[i] = f.Column
 	}
-	p.out, err = parquet.NewWriter(out, columns,
+	p.out = parquet.NewWriter(out, columns, 1,
 		"gapless.chain_id", strconv.FormatUint(s.Identity.ChainID, 10), "gapless.genesis", s.Identity.Genesis.Hex())
-	return p, err
+	return p
 }
 
 // fields are the columns of the table in Parquet.
 func (t Table) fields() (all []field) {
 	for i, name := range t.columns {
 		add := func(suffix string, kind parquet.Kind, form form) {
-			all = append(all, field{parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name]}, i, form})
+			c := parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name], Sought: sought[name], Long: long[name]}
+			c.Required = form != asDecimal && form != asPrice && (always[name] || t.Name == "transfers" && name == "to_address")
+			all = append(all, field{c, i, form})
 		}
 		switch {
 		case t.isInteger(name):
 			add("", parquet.Integer, asInteger)
 		case prices[name]:
 			add("", parquet.Text, asText)
-			add("_int64", parquet.Integer, asInteger)
+			add("_int64", parquet.Integer, asPrice)
 		case amounts[name]:
 			add("", parquet.Text, asText)
 			add("_decimal", parquet.Decimal, asDecimal)
@@ -137,7 +137,7 @@ func (t Table) fields() (all []field) {
 			add("", parquet.Text, asText)
 		}
 		if i == 0 {
-			all = append(all, field{parquet.Column{Name: "time", Kind: parquet.Time}, 0, blockTime})
+			all = append(all, field{parquet.Column{Name: "time", Kind: parquet.Time, Distinct: true}, 0, blockTime})
 		}
 	}
 	return all
@@ -162,8 +162,18 @@ var (
 	prices = setOf(`difficulty total_difficulty base_fee_per_gas gas_price max_fee_per_gas max_priority_fee_per_gas
 		max_fee_per_blob_gas effective_gas_price blob_gas_price token_id`)
 	amounts = setOf(`value amount`)
-	// Columns of which hardly a value comes twice.
-	distinct = setOf(`hash parent_hash state_root transactions_root receipts_root r s`)
+	// Columns of which every row has a value.
+	always = setOf(`number block_number position transaction_index log_index batch_index withdrawal_index validator_index hash parent_hash
+		uncles_hash miner state_root transactions_root receipts_root logs_bloom difficulty gas_limit gas_used timestamp extra_data mix_hash
+		transaction_count log_count uncle_count from_address address token standard type nonce gas value amount input data v r s
+		cumulative_gas_used`)
+	// Columns by whose values rows are looked for.
+	sought = setOf(`hash miner from_address to_address contract_address address token topic0 topic1 topic2 topic3`)
+	// Columns whose values may be long.
+	long = setOf(`input data logs_bloom extra_data extra receipt_extra access_list authorization_list blob_versioned_hashes`)
+	// Columns of which hardly a value comes twice, or one follows from the other.
+	distinct = setOf(`number block_number time timestamp nonce withdrawal_index hash parent_hash state_root transactions_root receipts_root
+		mix_hash logs_bloom extra_data input data r s access_list extra receipt_extra`)
 )
 
 func setOf(names string) map[string]bool {
@@ -196,11 +206,9 @@ func (p *parquetTable) endRow() {
 func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 	switch f.form {
 	case asText:
-		if p.text = appendText(p.text[:0], v); len(p.text) > 0 {
-			p.out.Bytes(i, p.text)
-			return
-		}
-	case asInteger:
+		p.out.Text(i, appendText(p.out.Space(i), v))
+		return
+	case asInteger, asPrice:
 		if n, ok := integerOf(v); ok {
 			p.out.Int(i, n)
 			return

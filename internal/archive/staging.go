@@ -83,10 +83,7 @@ func (d *Dataset) stage(ctx context.Context, s *Selection, parts []part) (r Rang
 		tables[i] = &stagedTable{table: t.Name, file: f, buf: bufio.NewWriterSize(f, 256<<10), sum: sha256.New()}
 		outs[i] = tables[i]
 	}
-	w, err := newParquetWriter(outs, s)
-	if err != nil {
-		return r, err
-	}
+	w := newParquetWriter(outs, s)
 	if r, err = d.writeParts(ctx, w, s, parts); err != nil {
 		return r, err
 	}
