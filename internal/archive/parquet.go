@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -85,7 +86,12 @@ const (
 	asPrice   // a quantity of 256 bits, if it has 63 at most
 	asDecimal // a quantity of 256 bits, if it has 38 digits at most
 	asDouble  // the same, as near as can be
+	asLimb52  // the same in three parts, which add up to it times 10^52,
+	asLimb26  // times 10^26,
+	asLimb0   // and times 1
 	blockTime
+	blockHash
+	chainID // of the chain, not of the transaction
 )
 
 // A field is a column, and where it comes from.
@@ -99,13 +105,14 @@ type field struct {
 type parquetTable struct {
 	Table
 	fields []field
+	chain  uint64
 	out    *parquet.Writer
 	count  int64 // rows
 	err    error
 }
 
 func newParquetTable(t Table, out io.Writer, s *Selection) *parquetTable {
-	p := &parquetTable{Table: t, fields: t.fields()}
+	p := &parquetTable{Table: t, fields: t.fields(), chain: s.Identity.ChainID}
 	columns := make([]parquet.Column, len(p.fields))
 	for i, f := range p.fields {
 		columns[i] = f.Column
@@ -117,13 +124,14 @@ func newParquetTable(t Table, out io.Writer, s *Selection) *parquetTable {
 
 // fields are the columns of the table in Parquet.
 func (t Table) fields() (all []field) {
-	for i, name := range t.columns {
+	for i, name := range slices.Concat(t.columns, t.more) {
 		add := func(suffix string, kind parquet.Kind, form form) {
 			c := parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name], Sought: sought[name], Long: long[name]}
 			c.Required = form != asDecimal && form != asPrice && (always[name] || t.Name == "transfers" && name == "to_address")
 			all = append(all, field{c, i, form})
 		}
 		switch {
+		case name == "chain_id": // there for all rows, see below
 		case t.isInteger(name):
 			add("", parquet.Integer, asInteger)
 		case prices[name]:
@@ -133,14 +141,26 @@ func (t Table) fields() (all []field) {
 			add("", parquet.Text, asText)
 			add("_decimal", parquet.Decimal, asDecimal)
 			add("_double", parquet.Double, asDouble)
+			add("_e52", parquet.Limb, asLimb52)
+			add("_e26", parquet.Limb, asLimb26)
+			add("_e0", parquet.Limb, asLimb0)
 		default:
 			add("", parquet.Text, asText)
 		}
 		if i == 0 {
-			all = append(all, field{parquet.Column{Name: "time", Kind: parquet.Time, Distinct: true}, 0, blockTime})
+			all = append(all, ofBlock...)
+			if withBlockHash[t.Name] {
+				all = append(all, field{parquet.Column{Name: "block_hash", Kind: parquet.Text, Required: true, Sought: true}, 0, blockHash})
+			}
 		}
 	}
 	return all
+}
+
+// ofBlock are columns that every table has.
+var ofBlock = []field{
+	{parquet.Column{Name: "time", Kind: parquet.Time, Distinct: true}, 0, blockTime},
+	{parquet.Column{Name: "chain_id", Kind: parquet.Integer, Required: true}, 0, chainID},
 }
 
 // isInteger reports whether a column is a number that fits 64 bits.
@@ -166,13 +186,14 @@ var (
 	always = setOf(`number block_number position transaction_index log_index batch_index withdrawal_index validator_index hash parent_hash
 		uncles_hash miner state_root transactions_root receipts_root logs_bloom difficulty gas_limit gas_used timestamp extra_data mix_hash
 		transaction_count log_count uncle_count from_address address token standard type nonce gas value amount input data v r s
-		cumulative_gas_used`)
+		cumulative_gas_used transaction_hash`)
+	withBlockHash = setOf(`transactions logs transfers`)
 	// Columns by whose values rows are looked for.
-	sought = setOf(`hash miner from_address to_address contract_address address token topic0 topic1 topic2 topic3`)
+	sought = setOf(`hash transaction_hash miner from_address to_address contract_address address token topic0 topic1 topic2 topic3`)
 	// Columns whose values may be long.
 	long = setOf(`input data logs_bloom extra_data extra receipt_extra access_list authorization_list blob_versioned_hashes`)
 	// Columns of which hardly a value comes twice, or one follows from the other.
-	distinct = setOf(`number block_number time timestamp nonce withdrawal_index hash parent_hash state_root transactions_root receipts_root
+	distinct = setOf(`number block_number time timestamp nonce withdrawal_index hash transaction_hash parent_hash state_root transactions_root receipts_root
 		mix_hash logs_bloom extra_data input data r s access_list extra receipt_extra`)
 )
 
@@ -224,6 +245,18 @@ func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 			p.out.Float(i, doubleOf(q))
 			return
 		}
+	case asLimb52, asLimb26, asLimb0:
+		if q, _ := v.(*uint256.Int); q != nil {
+			word := limb(q, f.form).Bytes32()
+			p.out.Bytes(i, word[32-parquet.LimbBytes:])
+			return
+		}
+	case blockHash:
+		p.out.Text(i, appendText(p.out.Space(i), b.Hash[:]))
+		return
+	case chainID:
+		p.out.Int(i, int64(min(p.chain, math.MaxInt64)))
+		return
 	case blockTime:
 		if b.Timestamp <= math.MaxInt64/1_000_000 {
 			p.out.Int(i, int64(b.Timestamp)*1_000_000)
@@ -235,6 +268,24 @@ func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 
 // decimalEnd is the first quantity of 39 digits.
 var decimalEnd = *uint256.MustFromDecimal("1" + strings.Repeat("0", 38))
+
+// limbEnd is the first quantity that doesn't fit a limb.
+var limbEnd = *uint256.MustFromDecimal("1" + strings.Repeat("0", 26))
+
+// limb gives a part of a quantity.
+func limb(q *uint256.Int, part form) *uint256.Int {
+	low, rest := q, new(uint256.Int)
+	for ; part < asLimb0; part++ {
+		if low.Lt(&limbEnd) {
+			return new(uint256.Int)
+		}
+		low = new(uint256.Int).Div(low, &limbEnd)
+	}
+	if low.Lt(&limbEnd) {
+		return low
+	}
+	return rest.Mod(low, &limbEnd)
+}
 
 // integerOf gives a number. One past 63 bits is cut to the largest, as in the
 // file, but a quantity of 256 bits is left out then.

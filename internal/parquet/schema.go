@@ -13,6 +13,7 @@ const (
 	Double              // DOUBLE
 	Text                // BYTE_ARRAY, UTF-8
 	Decimal             // FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38, 0): the widest that all engines have
+	Limb                // FIXED_LEN_BYTE_ARRAY(11), DECIMAL(26, 0): a third of a quantity of 256 bits
 )
 
 // A Column is a column of a table.
@@ -31,7 +32,11 @@ type Column struct {
 	Long bool
 }
 
-const decimalBytes, decimalDigits = 16, 38
+// What decimals have.
+const (
+	DecimalBytes, decimalDigits = 16, 38
+	LimbBytes, limbDigits       = 11, 26
+)
 
 // node is the column in the schema. The encodings are those that every reader has:
 // plain, and dictionaries.
@@ -57,7 +62,9 @@ func (k Kind) node() parquet.Node {
 	case Text:
 		return parquet.String()
 	case Decimal:
-		return parquet.Decimal(0, decimalDigits, parquet.FixedLenByteArrayType(decimalBytes))
+		return parquet.Decimal(0, decimalDigits, parquet.FixedLenByteArrayType(DecimalBytes))
+	case Limb:
+		return parquet.Decimal(0, limbDigits, parquet.FixedLenByteArrayType(LimbBytes))
 	}
 	return parquet.Leaf(parquet.Int64Type)
 }

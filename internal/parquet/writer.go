@@ -106,8 +106,8 @@ func (w *Writer) Int(i int, v int64) { w.put(i, parquet.Int64Value(v), 8) }
 // Float gives a Double column its value, which is a number.
 func (w *Writer) Float(i int, v float64) { w.put(i, parquet.DoubleValue(v), 8) }
 
-// Bytes gives a Decimal column its value, which has 16 bytes, big-endian, and is
-// not negative.
+// Bytes gives a Decimal or Limb column its value, which has [DecimalBytes] or
+// [LimbBytes], big-endian, and is not negative.
 func (w *Writer) Bytes(i int, v []byte) {
 	c := &w.columns[i]
 	at := len(c.bytes)
@@ -154,7 +154,7 @@ func (w *Writer) Copy(row Row) error {
 			w.Int(i, v.Int64())
 		case kind == Double:
 			w.Float(i, v.Double())
-		case kind == Decimal:
+		case kind == Decimal || kind == Limb:
 			w.Bytes(i, v.ByteArray())
 		default:
 			w.Text(i, append(w.Space(i), v.ByteArray()...))
