@@ -91,9 +91,8 @@ func openDataset(on disk, folder string, id store.Identity, size uint64) (*Datas
 	case err != nil:
 		return nil, err
 	}
-	if of := (store.Identity{ChainID: d.ChainID, Genesis: d.Genesis, Fork: d.Fork}); !of.SameChain(id) {
-		return nil, fmt.Errorf("the folder %s has another chain: chain id %d and genesis %s, but the file has %d and %s: name another folder",
-			d.folder, d.ChainID, d.Genesis, id.ChainID, id.Genesis)
+	if err := d.sameChain(id); err != nil {
+		return nil, err
 	}
 	if size != 0 && size != d.Size {
 		return nil, fmt.Errorf("the folder %s has ranges of %d blocks: begin another, or leave out --range", d.folder, d.Size)
@@ -120,6 +119,15 @@ func loadDataset(on disk, folder string) (*Dataset, error) {
 		return nil, fmt.Errorf("%s is not one that this version of gapless has written: name another folder", d.path(manifestName))
 	}
 	return d, nil
+}
+
+// sameChain refuses a file of another chain.
+func (d *Dataset) sameChain(id store.Identity) error {
+	if of := (store.Identity{ChainID: d.ChainID, Genesis: d.Genesis, Fork: d.Fork}); of.SameChain(id) {
+		return nil
+	}
+	return fmt.Errorf("the folder %s has another chain: chain id %d and genesis %s, but the file has %d and %s: name another folder",
+		d.folder, d.ChainID, d.Genesis, id.ChainID, id.Genesis)
 }
 
 // path is where a file is that has slashes in its name.
@@ -170,8 +178,11 @@ func (d *Dataset) save(ranges []Range) error {
 // fits checks that ranges are apart, and that those that are neighbours are of
 // one chain.
 func fits(ranges []Range) error {
-	for i, r := range ranges[1:] {
-		below := ranges[i]
+	for i, r := range ranges {
+		if i == 0 {
+			continue
+		}
+		below := ranges[i-1]
 		switch {
 		case r.First <= below.Last:
 			return fmt.Errorf("blocks %s and %s are in the folder twice", below.span(), r.span())

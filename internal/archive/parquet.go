@@ -101,12 +101,26 @@ type field struct {
 	form
 }
 
+// A rowSink is where rows go: to a file, or to be compared with one. See
+// [parquet.Writer].
+type rowSink interface {
+	Null(i int)
+	Int(i int, v int64)
+	Float(i int, v float64)
+	Bytes(i int, v []byte)
+	Space(i int) []byte
+	Text(i int, appended []byte)
+	Copy(row parquet.Row) error
+	EndRow() error
+	Close() error
+}
+
 // A parquetTable is a table that is being written.
 type parquetTable struct {
 	Table
 	fields []field
 	chain  uint64
-	out    *parquet.Writer
+	out    rowSink
 	count  int64 // rows
 	err    error
 }

@@ -136,10 +136,8 @@ func (d *Dataset) commit(old, with []Range) error {
 	})
 	ranges = append(ranges, with...)
 	slices.SortFunc(ranges, func(a, b Range) int { return cmp.Compare(a.First, b.First) })
-	if len(ranges) > 0 {
-		if err := fits(ranges); err != nil {
-			return errors.Join(err, d.clearStaging())
-		}
+	if err := fits(ranges); err != nil {
+		return errors.Join(err, d.clearStaging())
 	}
 	if err := d.disk.MkdirAll(d.path(stagingName)); err != nil {
 		return err
@@ -240,23 +238,14 @@ func (d *Dataset) remove(paths []string) error {
 // doesn't name go, and those that it names come. Nothing is removed but what has
 // the name of a file of ours.
 func (d *Dataset) recover() error {
-	named := filesOf(d.Ranges)
-	known := make(map[string]bool)
-	for _, f := range named {
-		known[f.Path] = true
-	}
-	var unknown []string
-	for _, table := range namesOf(Tables) {
-		found, err := fs.Glob(os.DirFS(d.folder), table+"/first_block=*/*.parquet")
-		if err != nil {
-			return err
-		}
-		unknown = append(unknown, slices.DeleteFunc(found, func(p string) bool { return known[p] || !datasetFile.MatchString(p) })...)
+	unknown, err := d.unnamed()
+	if err != nil {
+		return err
 	}
 	if err := d.remove(unknown); err != nil {
 		return err
 	}
-	waiting := slices.DeleteFunc(named, func(f File) bool { return !exists(d.path(f.staged())) })
+	waiting := slices.DeleteFunc(filesOf(d.Ranges), func(f File) bool { return !exists(d.path(f.staged())) })
 	if err := d.place(waiting); err != nil {
 		return err
 	}
