@@ -144,6 +144,7 @@ type model struct {
 	files  int // that were made
 	log    []string
 
+	refused     bool // the last export: below the file's first block the lake has another branch
 	failed      bool // the last export was killed, or had no room
 	branch      *branch
 	start, next int
@@ -197,7 +198,7 @@ func (m *model) play(seed int) {
 	if err := m.store.Close(); err != nil {
 		m.t.Fatal(err)
 	}
-	if *lakeKeep != "" {
+	if *lakeKeep != "" && !m.refused {
 		kept := filepath.Join(*lakeKeep, fmt.Sprint(seed))
 		if err := errors.Join(os.MkdirAll(kept, 0o755), os.CopyFS(filepath.Join(kept, "lake"), os.DirFS(m.folder)),
 			os.Rename(m.path, filepath.Join(kept, "chain.db"))); err != nil {
@@ -218,7 +219,7 @@ func (m *model) verify() {
 	}
 	defer r.Close()
 	c := archive.DatasetCheck{Reader: r, Fault: func(what string) { m.t.Errorf("verify: %s", what) }}
-	if m.otherBranch(before) { // the last export was refused
+	if m.refused = m.otherBranch(before); m.refused { // by the last export
 		return
 	}
 	if err := c.Check(m.t.Context(), m.folder); err != nil || int(c.Compared) != m.next-m.start {

@@ -154,6 +154,39 @@ func hugeAmounts(t *testing.T) string {
 	return g.db
 }
 
+// DuckDB finds in the lake of each random history what is in its file.
+func TestLakeHistories(t *testing.T) {
+	kept := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-run", "TestLakeModel", "../archive", "-lake-seeds", "20", "-lake-keep", kept)
+	if said, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, said)
+	}
+	histories, err := filepath.Glob(filepath.Join(kept, "*"))
+	if err != nil || len(histories) < 10 {
+		t.Fatalf("%d histories, %v", len(histories), err)
+	}
+	for _, h := range histories {
+		db := filepath.Join(h, "chain.db")
+		bounds := sqlite(t, db, "SELECT MIN(number), MAX(number) FROM blocks")[0]
+		var all []lakeQuery
+		var want [][][]string
+		for table, q := range map[string]lakeQuery{
+			"blocks":       {Group: []string{"number", "hash"}, Sum: []string{"transaction_count"}},
+			"transactions": {Group: []string{"block_number", "hash"}, Amounts: []string{"value"}},
+			"logs":         {Group: []string{"block_number", "log_index", "topic1"}},
+			"transfers":    {Group: []string{"block_number", "to_address"}, Amounts: []string{"amount"}},
+		} {
+			q.Table = table
+			want = append(want, q.ofFile(t, db))
+			q.Where = []any{q.Group[0], bounds[0], 1 << 40} // below is what the file has pruned
+			all = append(all, q)
+		}
+		if diff := cmp.Diff(want, answersOf(t, "duckdb", filepath.Join(h, "lake"), all)); diff != "" {
+			t.Errorf("%s (-file +DuckDB):\n%s", filepath.Base(h), diff)
+		}
+	}
+}
+
 // answersOf asks an engine.
 func answersOf(t *testing.T, engine, folder string, asks []lakeQuery) (got [][][]string) {
 	t.Helper()
