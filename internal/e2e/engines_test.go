@@ -22,6 +22,7 @@ import (
 	"gapless/internal/e2e/nodes"
 	"gapless/internal/node/devchain"
 	"gapless/internal/node/nodetest"
+	"gapless/internal/readme"
 	"gapless/testdata"
 )
 
@@ -80,7 +81,7 @@ func TestEngines(t *testing.T) {
 // The queries of docs/lake.md that DuckDB understands work as they stand, and
 // their sums are exact.
 func TestLakeDocs(t *testing.T) {
-	text, err := os.ReadFile("../../docs/lake.md")
+	blocks, err := readme.Blocks("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,13 +89,11 @@ func TestLakeDocs(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "lake")
 	export(t, db, "--out", folder)
 	var queries []string
-	for _, block := range strings.Split(string(text), "```sql\n")[1:] {
-		block, _, _ = strings.Cut(block, "```")
-		first, _, _ := strings.Cut(block, "\n")
-		if other := regexp.MustCompile(`^-- (Spark SQL|ClickHouse|Trino)`); other.MatchString(first) {
+	for _, block := range blocks {
+		if block.File != "docs/lake.md" || block.Language != "sql duckdb" && block.Language != "sql all" {
 			continue
 		}
-		for _, q := range strings.Split(strings.ReplaceAll(block, "'lake/", "'DIR/"), ";") {
+		for _, q := range strings.Split(strings.ReplaceAll(block.Text, "'lake/", "'DIR/"), ";") {
 			if strings.TrimSpace(q) != "" {
 				queries = append(queries, q)
 			}
