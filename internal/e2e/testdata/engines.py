@@ -45,6 +45,25 @@ def by_pyarrow():
     return answer
 
 
+def by_chdb():  # ClickHouse
+    import chdb
+
+    def answer(q):
+        text = sql(q, f"file('{lake}/{q['table']}/*/*.parquet', Parquet)")
+        lines = str(chdb.query(text, "TSV")).splitlines()
+        return [[None if v == "\\N" else v for v in line.split("\t")] for line in lines]
+
+    return answer
+
+
+def by_datafusion():
+    import datafusion
+    context = datafusion.SessionContext()
+    for table in ("blocks", "transactions", "logs", "transfers"):
+        context.register_parquet(table, f"{lake}/{table}")
+    return lambda q: [tuple(r.values()) for r in context.sql(sql(q, q["table"])).to_pylist()]
+
+
 def row(q, values):
     fixed = len(q["group"]) + 1 + len(q["sum"])
     out = ["" if v is None else str(v) for v in values[:fixed]]
@@ -54,5 +73,5 @@ def row(q, values):
     return out
 
 
-answer = {"duckdb": by_duckdb, "polars": by_polars, "pyarrow": by_pyarrow}[engine]()
+answer = {"duckdb": by_duckdb, "polars": by_polars, "pyarrow": by_pyarrow, "chdb": by_chdb, "datafusion": by_datafusion}[engine]()
 print(json.dumps([sorted(row(q, r) for r in answer(q)) for q in json.load(sys.stdin)]))
