@@ -28,7 +28,8 @@ const (
 // A Writer writes the rows of one table: for each row a value for every column, by
 // Null, Int, Float, Text or Bytes, then EndRow. It is for one goroutine.
 type Writer struct {
-	out     *parquet.Writer //lint:ignore SA1019 see NewWriter
+	//lint:ignore SA1019 GenericWriter brings 0.5 MB of program for values of Go's types, of which there are none here
+	out     *parquet.Writer
 	columns []column
 	rows    int   // of the present row group
 	bytes   int64 // of its values
@@ -73,7 +74,6 @@ func NewWriter(out io.Writer, columns []Column, sorted int, metadata ...string) 
 		}
 	}
 	options = append(options, parquet.BloomFilters(filters...), parquet.SortingWriterConfig(parquet.SortingColumns(order...)))
-	//lint:ignore SA1019 GenericWriter brings 0.5 MB of program for values of Go's types, of which there are none here
 	w := &Writer{out: parquet.NewWriter(out, options...)}
 	for i, c := range w.out.ColumnWriters() {
 		w.columns = append(w.columns, column{Column: columns[i], out: c, null: parquet.NullValue().Level(0, 0, i)})
