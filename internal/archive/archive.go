@@ -65,15 +65,8 @@ type Selection struct {
 // Select selects the blocks from a number to another; nil is the file's first
 // or last. It fails with a [*MissingError] if one of them is missing.
 func Select(ctx context.Context, r *store.Reader, from, to *uint64) (*Selection, error) {
-	s := &Selection{reader: r}
-	var err error
-	if s.seq, err = r.JournalEnd(ctx); err != nil {
-		return nil, err
-	}
-	if s.Identity, err = r.Identity(ctx); err != nil {
-		return nil, err
-	}
-	if s.exempt, err = r.Exemptions(ctx); err != nil {
+	s, err := selectNothing(ctx, r)
+	if err != nil {
 		return nil, err
 	}
 	next, err := r.Next(ctx)
@@ -92,6 +85,20 @@ func Select(ctx context.Context, r *store.Reader, from, to *uint64) (*Selection,
 	if err == nil && len(spans) > 0 {
 		err = &MissingError{spans, start, next}
 	}
+	return s, err
+}
+
+// selectNothing selects no blocks yet.
+func selectNothing(ctx context.Context, r *store.Reader) (*Selection, error) {
+	s := &Selection{reader: r}
+	var err error
+	if s.seq, err = r.JournalEnd(ctx); err != nil {
+		return nil, err
+	}
+	if s.Identity, err = r.Identity(ctx); err != nil {
+		return nil, err
+	}
+	s.exempt, err = r.Exemptions(ctx)
 	return s, err
 }
 

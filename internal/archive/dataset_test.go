@@ -1,6 +1,8 @@
 package archive_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"gapless/internal/archive"
+	"gapless/internal/chain"
 	"gapless/internal/node/devchain"
 	"gapless/internal/store"
 )
@@ -89,8 +92,11 @@ func TestDataset(t *testing.T) {
 		t.Errorf("written: %v", written)
 	}
 	want := contents(t, once)
-	if len(want) != 4*len(archive.Tables)+1 || want["transactions/first_block=300/transactions.parquet"] == "" {
-		t.Errorf("files: %v", len(want))
+	if len(want) != 4*len(archive.Tables)+1 {
+		t.Errorf("%d files", len(want))
+	}
+	if found, err := filepath.Glob(filepath.Join(once, "transactions/first_block=300/300-349-????????.parquet")); len(found) != 1 {
+		t.Errorf("found %v, %v", found, err)
 	}
 	grown := t.TempDir()
 	size := uint64(100) // later it is that of the folder
@@ -133,8 +139,20 @@ func TestDatasetRefuses(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(foreign, "mine.txt"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	damaged := t.TempDir()
-	if err := os.WriteFile(filepath.Join(damaged, "gapless.json"), []byte(`{"format": "gapless-parquet/2"}`), 0o644); err != nil {
+	withManifest := func(text string) string {
+		folder := t.TempDir()
+		if err := os.WriteFile(filepath.Join(folder, "gapless.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return folder
+	}
+	older := withManifest(`{"format": "gapless-parquet/1", "range": 20, "ranges": [{"first_block": 0, "last_block": 19}]}`)
+	newer := withManifest(`{"format": "gapless-parquet/3", "range": 20}`)
+	damaged := withManifest(`{"format": "gapl`)
+	lacking := t.TempDir()
+	add(t, lacking, s, 20)
+	lost, _ := filepath.Glob(filepath.Join(lacking, "logs/first_block=20/*"))
+	if err := os.Remove(lost[0]); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -146,7 +164,10 @@ func TestDatasetRefuses(t *testing.T) {
 		{"another chain", folder, selected(t, newFile(t, other, 30)), 0, "has another chain: chain id 4410271514675966"},
 		{"another size", folder, s, 10, "has ranges of 20 blocks"},
 		{"not empty", foreign, s, 0, "is not empty"},
-		{"another version", damaged, s, 0, "name another folder"},
+		{"an older form", older, s, 0, "export anew into another folder"},
+		{"a newer form", newer, s, 0, "name another folder"},
+		{"damaged", damaged, s, 0, "name another folder"},
+		{"a file is gone", lacking, s, 0, "is gone, but gapless.json names it"},
 	} {
 		before := contents(t, tt.folder)
 		if _, err := archive.OpenDataset(tt.folder, tt.of.Identity, tt.size); err == nil || !strings.Contains(err.Error(), tt.want) {
@@ -154,54 +175,157 @@ func TestDatasetRefuses(t *testing.T) {
 		}
 		sameContents(t, tt.name, before, contents(t, tt.folder))
 	}
-	// What the folder has and the file not is not lost.
-	if _, err := dataset(t, folder, s, 0).Add(t.Context(), selected(t, wholeFile(t), 45, 70), nil); err == nil || !strings.Contains(err.Error(), "blocks 40 to 44 are in the folder") {
-		t.Errorf("error %v", err)
-	}
 }
 
-// Ranges that the chain has left are written anew when they are asked for, and end
-// who follows.
+// What the folder has of a range stays when more is written of it.
+func TestDatasetGrowsUpwards(t *testing.T) {
+	t.Parallel()
+	path := wholeFile(t)
+	folder, want := t.TempDir(), t.TempDir()
+	add(t, folder, selected(t, path, 42, 49), 20)
+	add(t, folder, selected(t, path, 55, 70), 20)
+	add(t, want, selected(t, path, 42, 70), 20)
+	sameContents(t, "grown upwards", contents(t, want), contents(t, folder))
+	add(t, folder, selected(t, path, 0, 41), 20)
+	add(t, folder, selected(t, path, 0, 79), 20)
+	once := t.TempDir()
+	add(t, once, selected(t, path, 0, 79), 20)
+	sameContents(t, "grown downwards", contents(t, once), contents(t, folder))
+}
+
+// Ranges that the chain has left are written anew, as far as the chain has them and
+// they are final.
 func TestDatasetReorganised(t *testing.T) {
 	t.Parallel()
 	spec := devchain.Spec{Blocks: 90, Transactions: 2, Logs: 1}
 	before := newFile(t, devchain.Build(spec), 90)
 	spec.Fork, spec.Salt, spec.Blocks = 45, "fork", 100
 	after := newFile(t, devchain.Build(spec), 100)
-	folder := t.TempDir()
-	add(t, folder, selected(t, before), 20)
+	exported, followed := t.TempDir(), t.TempDir()
+	add(t, exported, selected(t, before), 20)
+	add(t, followed, selected(t, before), 20)
 
-	r := openReader(t, after)
-	none := uint64(0)
-	f := archive.Follower{Reader: r, Dataset: dataset(t, folder, selected(t, after), 0), Confirmations: &none}
-	if err := f.Step(t.Context()); err == nil || !strings.Contains(err.Error(), "from block 40 to 59 and above") {
-		t.Errorf("error %v", err)
+	some := uint64(30) // up to block 70
+	var wrote, leftBehind []uint64
+	f := archive.Follower{Reader: openReader(t, after), Dataset: dataset(t, followed, selected(t, after), 0), Confirmations: &some,
+		Wrote: func(r archive.Range) { wrote = append(wrote, r.First, r.Last) },
+		Left: func(all []archive.Range) {
+			for _, r := range all {
+				leftBehind = append(leftBehind, r.First)
+			}
+		},
 	}
-	written, left := add(t, folder, selected(t, after), 0)
+	for range 2 { // the second time nothing happens
+		if err := f.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !cmp.Equal(wrote, []uint64{40, 59}) || !cmp.Equal(leftBehind, []uint64{80, 60, 40}) {
+		t.Errorf("wrote %v, left %v", wrote, leftBehind)
+	}
+	want := t.TempDir()
+	add(t, want, selected(t, after, 0, 70), 20)
+	sameContents(t, "followed", contents(t, want), contents(t, followed))
+
+	written, left := add(t, exported, selected(t, after), 0)
 	if !cmp.Equal(written, []uint64{40, 60, 80, 100}) || !cmp.Equal(left, []uint64{80, 60, 40}) {
 		t.Errorf("written %v, left %v", written, left)
 	}
-	want := t.TempDir()
 	add(t, want, selected(t, after), 20)
-	sameContents(t, "after a reorg", contents(t, want), contents(t, folder))
+	sameContents(t, "after a reorg", contents(t, want), contents(t, exported))
 }
 
-// What a killed process has left is gone when the next one begins.
+// A file whose head is lower leaves nothing above it in the folder.
+func TestDatasetReverted(t *testing.T) {
+	t.Parallel()
+	path := wholeFile(t)
+	short := newFile(t, recording(), 48)
+	folder, want := t.TempDir(), t.TempDir()
+	add(t, folder, selected(t, path, 0, 90), 20)
+	written, left := add(t, folder, selected(t, short), 0)
+	if !cmp.Equal(written, []uint64{40}) || !cmp.Equal(left, []uint64{80, 60, 40}) {
+		t.Errorf("written %v, left %v", written, left)
+	}
+	add(t, want, selected(t, short), 20)
+	sameContents(t, "reverted", contents(t, want), contents(t, folder))
+}
+
+// What a killed process has left is gone when the next one begins, and nothing
+// else is.
 func TestDatasetTidies(t *testing.T) {
 	t.Parallel()
 	s := selected(t, wholeFile(t), 0, 49)
 	folder := t.TempDir()
 	add(t, folder, s, 20)
 	want := contents(t, folder)
-	for _, name := range []string{"logs/first_block=20/.logs.parquet.123.tmp", ".gapless.json.77.tmp"} {
-		if err := os.WriteFile(filepath.Join(folder, name), []byte("part"), 0o644); err != nil {
+	for name, ours := range map[string]bool{
+		"logs/first_block=20/20-39-00000000.parquet":        true,
+		"blocks/first_block=400/400-419-abcdef01.parquet":   true,
+		".staging/logs.part":                                true,
+		".staging/logs-20-39-00000000":                      true,
+		".staging/gapless.json":                             true,
+		".staging/mine":                                     false,
+		"logs/first_block=20/mine.parquet":                  false,
+		"logs/first_block=20/20-39-0000000g.parquet":        false,
+		"mine/first_block=20/20-39-00000000.parquet":        false,
+		"logs/20-39-00000000.parquet":                       false,
+		"logs/first_block=600/notes/20-39-00000000.parquet": false,
+	} {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("part"), 0o644)); err != nil {
 			t.Fatal(err)
+		}
+		if !ours {
+			want[name] = "part"
 		}
 	}
 	if written, _ := add(t, folder, s, 0); written != nil {
 		t.Errorf("written: %v", written)
 	}
 	sameContents(t, "tidied", want, contents(t, folder))
+	if _, err := os.Stat(filepath.Join(folder, "blocks", "first_block=400")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder of what was removed: %v", err)
+	}
+}
+
+// A folder that another process writes to is left alone.
+func TestDatasetOfTwo(t *testing.T) {
+	t.Parallel()
+	path := wholeFile(t)
+	folder := t.TempDir()
+	add(t, folder, selected(t, path, 0, 49), 20)
+	mine := dataset(t, folder, selected(t, path), 0)
+	add(t, folder, selected(t, path, 0, 70), 0)
+	want := contents(t, folder)
+	if _, err := mine.Add(t.Context(), selected(t, path, 0, 59), nil); err == nil || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("error %v", err)
+	}
+	add(t, folder, selected(t, path, 0, 70), 0)
+	sameContents(t, "of two", want, contents(t, folder))
+}
+
+// Where nothing can be written nothing is left.
+func TestDatasetOfMissingBlocks(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "lake")
+	path := newFile(t, recording(), 60)
+	s := selected(t, path)
+	d := dataset(t, folder, s, 20)
+	w, err := store.Open(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := w.Suspect(t.Context(), 33, chain.Invalid, "no"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.Add(t.Context(), s, nil)
+	if _, ok := errors.AsType[*archive.MissingError](err); !ok {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the folder: %v", err)
+	}
 }
 
 // A follower adds what is whole and final, and nothing else.

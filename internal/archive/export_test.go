@@ -3,9 +3,11 @@ package archive
 import (
 	"bytes"
 	"context"
+	"io"
 	"slices"
 
 	"gapless/internal/chain"
+	"gapless/internal/store"
 )
 
 // ReadAll opens an archive of a form from bytes and reads all of its blocks. It
@@ -31,6 +33,27 @@ func ReadAll(ctx context.Context, form string, content, receipts []byte) (int, e
 		}
 	}
 	return len(c.numbers()), nil
+}
+
+// WriteParquet writes the rows of all tables, in the order of Tables and each to
+// a writer of its own, and gives what is in them.
+func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (Range, error) {
+	w := newParquetWriter(outs, s)
+	if err := w.add(ctx, s); err != nil {
+		return Range{}, err
+	}
+	return w.close()
+}
+
+// A Disk is what a dataset changes its files through.
+type Disk = disk
+
+// OSDisk is the disk of this machine.
+var OSDisk Disk = osDisk{}
+
+// OpenDatasetOn opens a dataset that changes its files through a disk.
+func OpenDatasetOn(on Disk, folder string, id store.Identity, size uint64) (*Dataset, error) {
+	return openDataset(on, folder, id, size)
 }
 
 // Era1Values gives what an era1 archive holds of each block, decompressed: the

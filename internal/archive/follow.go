@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"gapless/internal/pause"
@@ -20,6 +19,9 @@ type Follower struct {
 	Confirmations *uint64
 	// Wrote, if set, is called for each range that was added.
 	Wrote func(Range)
+	// Left, if set, is called for ranges that the chain has left, at least in part,
+	// after they were taken away or written anew.
+	Left func([]Range)
 	// Waits, if set, is called once for a range that is final, but for blocks that
 	// are missing.
 	Waits func(first, last uint64, why *MissingError)
@@ -38,8 +40,7 @@ const lookInterval = time.Second
 // errReset says that the file is of another chain now.
 var errReset = errors.New("the file was put aside, and another chain has begun: what is in the folder stays; follow the new file into another folder")
 
-// Follow follows until ctx ends, or something is wrong with what is written
-// already: the chain has left it, or the file is another.
+// Follow follows until ctx ends, or the file is of another chain.
 func (f *Follower) Follow(ctx context.Context) error {
 	for {
 		if err := f.Step(ctx); err != nil {
@@ -51,29 +52,62 @@ func (f *Follower) Follow(ctx context.Context) error {
 	}
 }
 
-// Step adds what is final now.
+// Step adds what is final now, and takes away or writes anew what the chain has
+// left.
 func (f *Follower) Step(ctx context.Context) error {
 	if err := f.same(ctx); err != nil {
 		return err
 	}
-	end, err := f.final(ctx)
+	err := f.bring(ctx)
+	_, isMissing := errors.AsType[*MissingError](err)
+	switch {
+	case f.Reader.Replaced():
+		return errReset
+	case isMissing, errors.Is(err, ErrReorganised):
+		return nil // while it was written; it is looked at again
+	}
+	return err
+}
+
+func (f *Follower) bring(ctx context.Context) error {
+	s, err := selectNothing(ctx, f.Reader)
 	if err != nil {
 		return err
 	}
-	start, _, err := f.Reader.Bounds(ctx)
+	u, err := f.Dataset.update(ctx, s)
 	if err != nil {
 		return err
 	}
+	if u.limit, err = f.final(ctx); err != nil {
+		return err
+	}
+	u.wait = f.wait
+	var wanted []Span
 	size := f.Dataset.Size
-	for first := start; first-first%size+size <= end; first += size - first%size {
-		if err := f.add(ctx, first, first-first%size+size-1); err != nil {
-			return err
-		}
+	for first := u.start; first-first%size+size <= u.limit; first += size - first%size {
+		wanted = append(wanted, Span{first, first - first%size + size - 1})
 	}
+	left, err := u.bring(ctx, wanted, func(r Range, written bool) {
+		if written && f.Wrote != nil {
+			f.Wrote(r)
+		}
+	})
+	if len(left) > 0 && f.Left != nil {
+		f.Left(left)
+	}
+	return err
+}
+
+// wait notes that a range waits for blocks that are missing.
+func (f *Follower) wait(of Span, why *MissingError) error {
+	if f.Waits != nil && !f.told[of.First] {
+		f.Waits(of.First, of.Last, why)
+	}
+	f.told[of.First] = true
 	return nil
 }
 
-// same makes sure that the file has what was written of it.
+// same makes sure that the file is of the chain that was written.
 func (f *Follower) same(ctx context.Context) error {
 	id, err := f.Reader.Identity(ctx)
 	if f.Reader.Replaced() {
@@ -88,13 +122,7 @@ func (f *Follower) same(ctx context.Context) error {
 	if id.Epoch != f.epoch {
 		return errReset
 	}
-	left, err := f.Dataset.displaced(ctx, f.Reader)
-	if err == nil && len(left) > 0 {
-		r := left[len(left)-1]
-		err = fmt.Errorf("blocks that were final when they were written are not in the chain any more, in the range from block %d to %d and above: "+
-			"export once without --follow to write them anew", r.First, r.Last)
-	}
-	return err
+	return nil
 }
 
 // final is one past the last block that is final.
@@ -119,30 +147,4 @@ func (f *Follower) final(ctx context.Context) (end uint64, err error) {
 		end = min(end, finalized.Number+1)
 	}
 	return end, nil
-}
-
-// add adds a range, unless it is there or waits for blocks.
-func (f *Follower) add(ctx context.Context, first, last uint64) error {
-	if there, ok := f.Dataset.Range(first); ok && there.has(first, last) {
-		return nil
-	}
-	s, err := Select(ctx, f.Reader, &first, &last)
-	if err == nil {
-		var r Range
-		if r, err = f.Dataset.write(ctx, s); err == nil && f.Wrote != nil {
-			f.Wrote(r)
-		}
-	}
-	why, isMissing := errors.AsType[*MissingError](err)
-	switch {
-	case isMissing:
-		if f.Waits != nil && !f.told[first] {
-			f.Waits(first, last, why)
-		}
-		f.told[first] = true
-		return nil
-	case errors.Is(err, ErrReorganised) && !f.Reader.Replaced():
-		return nil // it was not final after all, and is looked at again
-	}
-	return err
 }

@@ -2,8 +2,10 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -20,24 +22,32 @@ import (
 // text; beside it there are columns to reckon with, empty where a quantity does
 // not fit. The time of the block is in each row.
 
-// WriteParquet writes the rows of all tables, in the order of [Tables] and each to
-// a writer of its own. It gives the hash of the last block, and that of the
-// first one's parent.
-func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (parent, hash common.Hash, err error) {
-	tables := make([]*parquetTable, len(Tables))
+// A parquetWriter writes the rows of blocks that follow on each other, a file for
+// each table.
+type parquetWriter struct {
+	tables []*parquetTable // in the order of Tables
+	done   Range           // what was written
+	empty  bool            // nothing was
+}
+
+// newParquetWriter begins files of the chain of a selection.
+func newParquetWriter(outs []io.Writer, s *Selection) *parquetWriter {
+	w := &parquetWriter{tables: make([]*parquetTable, len(Tables)), empty: true}
 	for i, t := range Tables {
-		if tables[i], err = newParquetTable(t, outs[i], s); err != nil {
-			return parent, hash, err
-		}
+		w.tables[i] = newParquetTable(t, outs[i], s)
 	}
+	return w
+}
+
+// add writes the blocks of a selection.
+func (w *parquetWriter) add(ctx context.Context, s *Selection) error {
 	asTheyAre := func(blocks []*chain.Block) ([]*chain.Block, error) { return blocks, nil }
-	err = read(ctx, s, chain.QuickChecks, asTheyAre, func(blocks []*chain.Block) error {
+	return read(ctx, s, chain.QuickChecks, asTheyAre, func(blocks []*chain.Block) error {
 		for _, b := range blocks {
-			if b.Number == s.From {
-				parent = b.ParentHash
+			if err := w.next(b.Number, b.Hash, b.ParentHash); err != nil {
+				return s.reorganised(ctx, err)
 			}
-			hash = b.Hash
-			for _, t := range tables {
+			for _, t := range w.tables {
 				if err := t.add(b); err != nil {
 					return err
 				}
@@ -45,12 +55,26 @@ func (s *Selection) WriteParquet(ctx context.Context, outs []io.Writer) (parent,
 		}
 		return nil
 	})
-	for _, t := range tables {
-		if err == nil {
-			err = t.out.Close()
-		}
+}
+
+// next notes that a block is written, if it follows on the one before.
+func (w *parquetWriter) next(number uint64, hash, parent common.Hash) error {
+	switch {
+	case w.empty:
+		w.empty, w.done = false, Range{First: number, Parent: parent, FirstHash: hash}
+	case parent != w.done.Hash:
+		return &branchError{w.done.Last, number}
 	}
-	return parent, hash, err
+	w.done.Last, w.done.Hash = number, hash
+	return nil
+}
+
+// close ends the files.
+func (w *parquetWriter) close() (r Range, err error) {
+	for _, t := range w.tables {
+		err = errors.Join(err, t.out.Close())
+	}
+	return w.done, err
 }
 
 // A form is what is made of a value for a column.
@@ -59,9 +83,15 @@ type form int
 const (
 	asText form = iota
 	asInteger
+	asPrice   // a quantity of 256 bits, if it has 63 at most
 	asDecimal // a quantity of 256 bits, if it has 38 digits at most
 	asDouble  // the same, as near as can be
+	asLimb52  // the same in three parts, which add up to it times 10^52,
+	asLimb26  // times 10^26,
+	asLimb0   // and times 1
 	blockTime
+	blockHash
+	chainID // of the chain, not of the transaction
 )
 
 // A field is a column, and where it comes from.
@@ -71,50 +101,80 @@ type field struct {
 	form
 }
 
+// A rowSink is where rows go: to a file, or to be compared with one. See
+// [parquet.Writer].
+type rowSink interface {
+	Null(i int)
+	Int(i int, v int64)
+	Float(i int, v float64)
+	Bytes(i int, v []byte)
+	Space(i int) []byte
+	Text(i int, appended []byte)
+	Copy(row parquet.Row) error
+	EndRow() error
+	Close() error
+}
+
 // A parquetTable is a table that is being written.
 type parquetTable struct {
 	Table
 	fields []field
-	out    *parquet.Writer
-	text   []byte // to be used again
+	chain  uint64
+	out    rowSink
+	count  int64 // rows
 	err    error
 }
 
-func newParquetTable(t Table, out io.Writer, s *Selection) (p *parquetTable, err error) {
-	p = &parquetTable{Table: t, fields: t.fields()}
+func newParquetTable(t Table, out io.Writer, s *Selection) *parquetTable {
+	p := &parquetTable{Table: t, fields: t.fields(), chain: s.Identity.ChainID}
 	columns := make([]parquet.Column, len(p.fields))
 	for i, f := range p.fields {
 		columns[i] = f.Column
 	}
-	p.out, err = parquet.NewWriter(out, columns,
+	p.out = parquet.NewWriter(out, columns, 1,
 		"gapless.chain_id", strconv.FormatUint(s.Identity.ChainID, 10), "gapless.genesis", s.Identity.Genesis.Hex())
-	return p, err
+	return p
 }
 
 // fields are the columns of the table in Parquet.
 func (t Table) fields() (all []field) {
-	for i, name := range t.columns {
+	for i, name := range slices.Concat(t.columns, t.more) {
 		add := func(suffix string, kind parquet.Kind, form form) {
-			all = append(all, field{parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name]}, i, form})
+			c := parquet.Column{Name: name + suffix, Kind: kind, Distinct: distinct[name], Sought: sought[name], Long: long[name]}
+			c.Required = form != asDecimal && form != asPrice && (always[name] || t.Name == "transfers" && name == "to_address")
+			all = append(all, field{c, i, form})
 		}
 		switch {
+		case name == "chain_id": // there for all rows, see below
 		case t.isInteger(name):
 			add("", parquet.Integer, asInteger)
 		case prices[name]:
 			add("", parquet.Text, asText)
-			add("_int64", parquet.Integer, asInteger)
+			add("_int64", parquet.Integer, asPrice)
 		case amounts[name]:
 			add("", parquet.Text, asText)
 			add("_decimal", parquet.Decimal, asDecimal)
 			add("_double", parquet.Double, asDouble)
+			add("_e52", parquet.Limb, asLimb52)
+			add("_e26", parquet.Limb, asLimb26)
+			add("_e0", parquet.Limb, asLimb0)
 		default:
 			add("", parquet.Text, asText)
 		}
 		if i == 0 {
-			all = append(all, field{parquet.Column{Name: "time", Kind: parquet.Time}, 0, blockTime})
+			all = append(all, ofBlock...)
+			if withBlockHash[t.Name] {
+				all = append(all, field{parquet.Column{Name: "block_hash", Kind: parquet.Text, Required: true, Sought: true}, 0, blockHash})
+			}
 		}
 	}
 	return all
+}
+
+// ofBlock are columns that every table has.
+var ofBlock = []field{
+	{parquet.Column{Name: "time", Kind: parquet.Time, Distinct: true}, 0, blockTime},
+	{parquet.Column{Name: "chain_id", Kind: parquet.Integer, Required: true}, 0, chainID},
 }
 
 // isInteger reports whether a column is a number that fits 64 bits.
@@ -136,8 +196,19 @@ var (
 	prices = setOf(`difficulty total_difficulty base_fee_per_gas gas_price max_fee_per_gas max_priority_fee_per_gas
 		max_fee_per_blob_gas effective_gas_price blob_gas_price token_id`)
 	amounts = setOf(`value amount`)
-	// Columns of which hardly a value comes twice.
-	distinct = setOf(`hash parent_hash state_root transactions_root receipts_root r s`)
+	// Columns of which every row has a value.
+	always = setOf(`number block_number position transaction_index log_index batch_index withdrawal_index validator_index hash parent_hash
+		uncles_hash miner state_root transactions_root receipts_root logs_bloom difficulty gas_limit gas_used timestamp extra_data mix_hash
+		transaction_count log_count uncle_count from_address address token standard type nonce gas value amount input data v r s
+		cumulative_gas_used transaction_hash`)
+	withBlockHash = setOf(`transactions logs transfers`)
+	// Columns by whose values rows are looked for.
+	sought = setOf(`hash transaction_hash miner from_address to_address contract_address address token topic0 topic1 topic2 topic3`)
+	// Columns whose values may be long.
+	long = setOf(`input data logs_bloom extra_data extra receipt_extra access_list authorization_list blob_versioned_hashes`)
+	// Columns of which hardly a value comes twice, or one follows from the other.
+	distinct = setOf(`number block_number time timestamp nonce withdrawal_index hash transaction_hash parent_hash state_root transactions_root receipts_root
+		mix_hash logs_bloom extra_data input data r s access_list extra receipt_extra`)
 )
 
 func setOf(names string) map[string]bool {
@@ -154,22 +225,25 @@ func (p *parquetTable) add(b *chain.Block) error {
 		for i := range p.fields {
 			p.put(i, &p.fields[i], values[p.fields[i].from], b)
 		}
-		if err := p.out.EndRow(); p.err == nil {
-			p.err = err
-		}
+		p.endRow()
 	})
 	return p.err
+}
+
+func (p *parquetTable) endRow() {
+	p.count++
+	if err := p.out.EndRow(); p.err == nil {
+		p.err = err
+	}
 }
 
 // put writes a value to column i.
 func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 	switch f.form {
 	case asText:
-		if p.text = appendText(p.text[:0], v); len(p.text) > 0 {
-			p.out.Bytes(i, p.text)
-			return
-		}
-	case asInteger:
+		p.out.Text(i, appendText(p.out.Space(i), v))
+		return
+	case asInteger, asPrice:
 		if n, ok := integerOf(v); ok {
 			p.out.Int(i, n)
 			return
@@ -185,6 +259,18 @@ func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 			p.out.Float(i, doubleOf(q))
 			return
 		}
+	case asLimb52, asLimb26, asLimb0:
+		if q, _ := v.(*uint256.Int); q != nil {
+			word := limb(q, f.form).Bytes32()
+			p.out.Bytes(i, word[32-parquet.LimbBytes:])
+			return
+		}
+	case blockHash:
+		p.out.Text(i, appendText(p.out.Space(i), b.Hash[:]))
+		return
+	case chainID:
+		p.out.Int(i, int64(min(p.chain, math.MaxInt64)))
+		return
 	case blockTime:
 		if b.Timestamp <= math.MaxInt64/1_000_000 {
 			p.out.Int(i, int64(b.Timestamp)*1_000_000)
@@ -196,6 +282,24 @@ func (p *parquetTable) put(i int, f *field, v any, b *chain.Block) {
 
 // decimalEnd is the first quantity of 39 digits.
 var decimalEnd = *uint256.MustFromDecimal("1" + strings.Repeat("0", 38))
+
+// limbEnd is the first quantity that doesn't fit a limb.
+var limbEnd = *uint256.MustFromDecimal("1" + strings.Repeat("0", 26))
+
+// limb gives a part of a quantity.
+func limb(q *uint256.Int, part form) *uint256.Int {
+	low, rest := q, new(uint256.Int)
+	for ; part < asLimb0; part++ {
+		if low.Lt(&limbEnd) {
+			return new(uint256.Int)
+		}
+		low = new(uint256.Int).Div(low, &limbEnd)
+	}
+	if low.Lt(&limbEnd) {
+		return low
+	}
+	return rest.Mod(low, &limbEnd)
+}
 
 // integerOf gives a number. One past 63 bits is cut to the largest, as in the
 // file, but a quantity of 256 bits is left out then.

@@ -33,9 +33,9 @@ func TestParquet(t *testing.T) {
 		for i := range files {
 			outs[i] = &files[i]
 		}
-		parent, hash, err := s.WriteParquet(t.Context(), outs)
-		if err != nil || parent != decode(t, &c.Blocks[0]).ParentHash || hash != c.Block(s.To).Hash {
-			t.Errorf("%s: from %s to %s, %v", name, parent, hash, err)
+		r, err := s.WriteParquet(t.Context(), outs)
+		if err != nil || r.Parent != decode(t, &c.Blocks[0]).ParentHash || r.FirstHash != c.Blocks[0].Hash || r.Hash != c.Block(s.To).Hash {
+			t.Errorf("%s: %+v, %v", name, r, err)
 		}
 		for i, table := range archive.Tables {
 			records, err := csv.NewReader(strings.NewReader(rows(t, s, archive.CSVRows, table))).ReadAll()
@@ -48,7 +48,7 @@ func TestParquet(t *testing.T) {
 				continue
 			}
 			for j, record := range records[1:] {
-				if err := sameRow(records[0], record, got[j]); err != nil {
+				if err := sameRow(s, records[0], record, got[j]); err != nil {
 					t.Errorf("%s: %s: row %d: %v", name, table.Name, j, err)
 					break
 				}
@@ -90,9 +90,12 @@ func readParquet(t *testing.T, file []byte) (all []map[string]reader.Value) {
 
 // sameRow compares a row with the CSV record, and numbers with the text that they
 // are made of.
-func sameRow(names, record []string, row map[string]reader.Value) error {
+func sameRow(s *archive.Selection, names, record []string, row map[string]reader.Value) error {
 	for i, name := range names {
 		want := record[i]
+		if name == "chain_id" { // in every row that of the chain
+			want = fmt.Sprint(s.Identity.ChainID)
+		}
 		if got := textOf(row[name]); got != want {
 			return fmt.Errorf("%s is %q, want %q", name, got, want)
 		}
@@ -108,15 +111,26 @@ func sameRow(names, record []string, row map[string]reader.Value) error {
 				return fmt.Errorf("%s_double is %s for %q", name, v, want)
 			}
 		}
+		if high, ok := row[name+"_e52"]; ok {
+			sum := new(big.Int)
+			for _, v := range []reader.Value{high, row[name+"_e26"], row[name+"_e0"]} {
+				sum.Add(sum.Mul(sum, limbEnd), new(big.Int).SetBytes(v.ByteArray()))
+			}
+			if sum.Cmp(number) != 0 {
+				return fmt.Errorf("the limbs of %s are %s for %q", name, sum, want)
+			}
+		}
 		if v := row["time"]; name == "timestamp" && names[0] == "number" && v.Int64() != number.Int64()*1_000_000 {
 			return fmt.Errorf("time is %s for %q", v, want)
 		}
 	}
-	if row["time"].IsNull() {
-		return errors.New("there is no time")
+	if row["time"].IsNull() || row["chain_id"].Int64() != int64(s.Identity.ChainID) {
+		return errors.New("there is no time, or another chain id")
 	}
 	return nil
 }
+
+var limbEnd = new(big.Int).Exp(big.NewInt(10), big.NewInt(26), nil)
 
 func textOf(v reader.Value) string {
 	switch {
@@ -138,7 +152,7 @@ func TestParquetColumns(t *testing.T) {
 	for i := range files {
 		outs[i] = &files[i]
 	}
-	if _, _, err := s.WriteParquet(t.Context(), outs); err != nil {
+	if _, err := s.WriteParquet(t.Context(), outs); err != nil {
 		t.Fatal(err)
 	}
 	for i, table := range archive.Tables {

@@ -14,26 +14,27 @@ import (
 type Table struct {
 	Name    string
 	columns []string
-	rows    func(b *chain.Block, emit func(...any)) // values as in value.go, in the order of columns
+	rows    func(b *chain.Block, emit func(...any)) // values as in value.go, in the order of columns, then of more
+	more    []string                                // columns of Parquet alone
 }
 
 // Tables are all tables that can be exported.
 var Tables = []Table{
 	{"blocks", append([]string{"number"}, append(headerNames,
-		"transaction_count", "log_count", "uncle_count", "withdrawal_count")...), blockRows},
-	{"uncles", append([]string{"block_number", "position", "number"}, headerNames...), uncleRows},
+		"transaction_count", "log_count", "uncle_count", "withdrawal_count")...), blockRows, nil},
+	{"uncles", append([]string{"block_number", "position", "number"}, headerNames...), uncleRows, nil},
 	{"transactions", []string{
 		"block_number", "transaction_index", "hash", "type", "from_address", "to_address", "nonce", "gas", "gas_price",
 		"max_fee_per_gas", "max_priority_fee_per_gas", "max_fee_per_blob_gas", "value", "input", "chain_id",
 		"access_list", "blob_versioned_hashes", "authorization_list", "v", "r", "s", "y_parity", "extra",
 		"status", "root", "cumulative_gas_used", "gas_used", "contract_address", "effective_gas_price",
-		"blob_gas_used", "blob_gas_price", "log_count", "receipt_extra"}, transactionRows},
+		"blob_gas_used", "blob_gas_price", "log_count", "receipt_extra"}, transactionRows, nil},
 	{"logs", []string{"block_number", "log_index", "transaction_index", "address",
-		"topic0", "topic1", "topic2", "topic3", "data", "extra"}, logRows},
+		"topic0", "topic1", "topic2", "topic3", "data", "extra"}, logRows, []string{"transaction_hash"}},
 	{"withdrawals", []string{"block_number", "position", "withdrawal_index", "validator_index",
-		"address", "amount", "extra"}, withdrawalRows},
+		"address", "amount", "extra"}, withdrawalRows, nil},
 	{"transfers", []string{"block_number", "log_index", "batch_index", "standard", "token",
-		"from_address", "to_address", "token_id", "amount"}, transferRows},
+		"from_address", "to_address", "token_id", "amount"}, transferRows, []string{"transaction_index", "transaction_hash"}},
 }
 
 // FindTable gives the table of a name.
@@ -113,7 +114,8 @@ func logRows(b *chain.Block, emit func(...any)) {
 		for i := range log.Topics {
 			topics[i] = log.Topics[i][:]
 		}
-		emit(b.Number, index, transaction, log.Address[:], topics[0], topics[1], topics[2], topics[3], log.Data, log.Extra)
+		emit(b.Number, index, transaction, log.Address[:], topics[0], topics[1], topics[2], topics[3], log.Data, log.Extra,
+			b.Transactions[transaction].Hash[:])
 	})
 }
 
@@ -125,9 +127,10 @@ func withdrawalRows(b *chain.Block, emit func(...any)) {
 }
 
 func transferRows(b *chain.Block, emit func(...any)) {
-	eachLog(b, func(log *chain.Log, index, _ int) {
+	eachLog(b, func(log *chain.Log, index, transaction int) {
 		for _, t := range log.Transfers() {
-			emit(b.Number, index, t.Batch, int(t.Standard), t.Token[:], t.From[:], t.To[:], t.TokenID, &t.Amount)
+			emit(b.Number, index, t.Batch, int(t.Standard), t.Token[:], t.From[:], t.To[:], t.TokenID, &t.Amount,
+				transaction, b.Transactions[transaction].Hash[:])
 		}
 	})
 }

@@ -17,7 +17,7 @@ func TestStopped(t *testing.T) {
 		for _, after := range []time.Duration{0, time.Millisecond, 5 * time.Millisecond, 20 * time.Millisecond} {
 			t.Run(fmt.Sprint(use.args, " ", after), func(t *testing.T) {
 				folder := t.TempDir()
-				b := &pathBench{t, b.content, b.node}
+				b := &pathBench{t, b.content, b.node, b.lake}
 				path := filepath.Join(folder, "here")
 				b.put(use.kind, path)
 				var stdout, stderr text

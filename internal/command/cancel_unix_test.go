@@ -31,7 +31,7 @@ func TestStoppedAtPipe(t *testing.T) {
 					pipe.Close()
 				}
 			})
-			b := &pathBench{t, b.content, b.node}
+			b := &pathBench{t, b.content, b.node, b.lake}
 			p := begin(t, b.args(use, path)...)
 			select {
 			case code := <-p.ended:

@@ -46,12 +46,17 @@ func (x *export) addParquet(ctx context.Context, a *app, s *archive.Selection) e
 	if err != nil {
 		return err
 	}
-	for _, r := range left {
-		fmt.Fprintf(a.stderr, "blocks %s to %s are not in the chain any more, and were taken away or written anew\n", thousands(r.First), thousands(r.Last))
-	}
+	a.tellLeft(left)
 	fmt.Fprintf(a.stderr, "wrote blocks %s to %s to %s: %s of %s blocks, and %d that were there already\n",
 		thousands(s.From), thousands(s.To), x.out, count(uint64(written), "range"), thousands(d.Size), stayed)
 	return nil
+}
+
+// tellLeft tells of ranges that the chain has left.
+func (a *app) tellLeft(left []archive.Range) {
+	for _, r := range left {
+		fmt.Fprintf(a.stderr, "blocks %s to %s are not all in the chain any more, and were taken away or written anew\n", thousands(r.First), thousands(r.Last))
+	}
 }
 
 // followParquet adds ranges until it is told to stop.
@@ -78,6 +83,7 @@ func (x *export) followParquet(ctx context.Context, a *app) error {
 	f.Wrote = func(r archive.Range) {
 		fmt.Fprintf(a.stderr, "wrote blocks %s to %s\n", thousands(r.First), thousands(r.Last))
 	}
+	f.Left = a.tellLeft
 	f.Waits = func(first, last uint64, why *archive.MissingError) {
 		fmt.Fprintf(a.stderr, "blocks %s to %s wait: %s\n", thousands(first), thousands(last), why)
 	}

@@ -1,6 +1,8 @@
 package command
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +48,28 @@ func TestExportParquet(t *testing.T) {
 	if names := filesIn(t, folder); len(names) != 3*6+1 {
 		t.Errorf("files: %v", names)
 	}
+	if said := mustGapless(t, "verify", "--db", gap, "--lake", folder); !strings.Contains(said, "checked 18 files of 3 ranges with 65 blocks, 65 of them row by row") {
+		t.Errorf("said %s", said)
+	}
+	if code, stdout, stderr := gapless(t, "verify", "--db", writeFile(t, 50), "--lake", folder); code != exitFault || !strings.Contains(stdout, "the file's last one is 50") {
+		t.Errorf("exit %d: %s%s", code, stdout, stderr)
+	}
+	if code, _, stderr := gapless(t, "verify", "--db", gap, "--lake", folder, "--to", "9"); code != exitUsage {
+		t.Errorf("exit %d: %s", code, stderr)
+	}
+	mustGapless(t, args(writeFile(t, 50))...) // the head is lower now
+	if names := filesIn(t, folder); len(names) != 3*6+1 {
+		t.Errorf("files after a revert: %v", names)
+	}
+}
+
+// A missing block leaves nothing where nothing was.
+func TestExportParquetOfMissing(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "data")
+	code, _, stderr := gapless(t, "export", "--format", "parquet", "--out", folder, "--db", writeFile(t, 70, missing(65)...))
+	if _, err := os.Stat(folder); code != exitIncomplete || !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("exit %d, %v: %s", code, err, stderr)
+	}
 }
 
 // Ranges are added beside a program that indexes, and what comes of it is what is
@@ -62,8 +86,8 @@ func TestExportFollows(t *testing.T) {
 	follow := begin(t, "export", "--db", db, "--format", "parquet", "--out", followed, "--follow", "--range", "20", "--confirmations", "5")
 	there := func(first string) func() bool {
 		return func() bool {
-			_, err := os.Stat(filepath.Join(followed, "blocks", "first_block="+first, "blocks.parquet"))
-			return err == nil
+			found, _ := filepath.Glob(filepath.Join(followed, "blocks", "first_block="+first, "*.parquet"))
+			return len(found) == 1
 		}
 	}
 	eventually(t, "the range of block 60", there("60"))

@@ -40,6 +40,7 @@ var pathUses = []pathUse{
 	{"skip --db", "gappy", "skip 4 --reason lost --db PATH", false},
 	{"prune --db", "db", "prune --below 0 --db PATH", false},
 	{"verify --db", "db", "verify --db PATH", false},
+	{"verify --lake", "lake", "verify --db DB --lake PATH", true},
 	{"verify --rpc-file", "nodes", "verify --db DB --repair --rpc-file PATH", false},
 	{"export --db", "db", "export --format jsonl --db PATH", false},
 	{"export --out", "", "export --format sqlite --db DB --out PATH", false},
@@ -100,6 +101,7 @@ type pathBench struct {
 	t       *testing.T
 	content map[string]string
 	node    string
+	lake    string
 }
 
 func newPathBench(t *testing.T) *pathBench {
@@ -109,6 +111,8 @@ func newPathBench(t *testing.T) *pathBench {
 	mustGapless(t, "export", "--db", db, "--format", "rlp", "--out", archive, "--receipts", archive+".receipts")
 	b.content["db"], b.content["gappy"] = contentOf(t, db), contentOf(t, writeFile(t, 9, missing(4)...))
 	b.content["blocks"], b.content["receipts"] = contentOf(t, archive), contentOf(t, archive+".receipts")
+	b.lake = filepath.Join(t.TempDir(), "lake")
+	mustGapless(t, "export", "--db", db, "--format", "parquet", "--out", b.lake)
 	b.content["nodes"] = b.node + "\n"
 	b.content["labels"] = "0x00000000000000000000000000000000000000aa somebody\n"
 	return b
@@ -120,6 +124,8 @@ func (b *pathBench) put(kind, path string) {
 	err := os.MkdirAll(filepath.Dir(path), 0o755)
 	switch {
 	case err != nil || kind == "":
+	case kind == "lake":
+		err = os.CopyFS(path, os.DirFS(b.lake))
 	case kind == "abis":
 		if err = os.MkdirAll(path, 0o755); err == nil {
 			err = os.WriteFile(filepath.Join(path, "Token.json"), []byte(`{"abi":[{"type":"function","name":"poke","inputs":[]}]}`), 0o644)
@@ -188,7 +194,7 @@ func TestPaths(t *testing.T) {
 		for _, use := range pathUses {
 			t.Run(fmt.Sprintf("%s/%s", name, use.args), func(t *testing.T) {
 				t.Chdir(t.TempDir())
-				b := &pathBench{t, b.content, b.node}
+				b := &pathBench{t, b.content, b.node, b.lake}
 				b.put(use.kind, form.place)
 				if code, said := b.run(use, form.path(form.place)); code != 0 {
 					t.Fatalf("exit %d: %s", code, said)
@@ -225,7 +231,7 @@ func TestPathOfWorkingFolder(t *testing.T) {
 		for _, path := range []string{".", "./", "../here"} {
 			t.Run(use.args+" "+path, func(t *testing.T) {
 				folder := filepath.Join(t.TempDir(), "here")
-				b := &pathBench{t, b.content, b.node}
+				b := &pathBench{t, b.content, b.node, b.lake}
 				b.put("abis", folder)
 				if use.kind == "" {
 					empty(t, folder)

@@ -41,6 +41,8 @@ usage: gapless verify [flags]
   --timeout DURATION  how long one request to it may take (10s)
   --complete          keep with each block that all checks were made of it: far below the head, gapless
                       run leaves the senders out
+  --lake DIR          hold the folder of an export of Parquet against the file instead: the manifest,
+                      the sums of its files, and each row of the blocks that the file has
   --json              print JSON
 `
 
@@ -49,11 +51,18 @@ func (a *app) verifyCommand() *cobra.Command {
 	var between between
 	var asJSON, repair, complete bool
 	var nodes nodeFlags
+	var lake string
 	c := a.command("verify", verifyUsage, 0, func(ctx context.Context, _ []string) error {
 		v := verification{out: pause.Writer{Context: ctx, To: a.stdout}, json: asJSON, complete: complete, progress: newConsole(a.stderr)}
 		var err error
 		if v.from, v.to, err = between.bounds(); err != nil {
 			return err
+		}
+		if lake != "" {
+			if v.from != nil || v.to != nil || repair || complete || asJSON {
+				return usagef("--lake looks at a whole folder: leave out the other flags but --db")
+			}
+			return v.lake(ctx, db, lake)
 		}
 		o := options{db: db, onReset: resetStop, level: chain.Auto}
 		if _, err := pause.Await(ctx, func() (struct{}, error) { return struct{}{}, nodes.into(&o) }); err != nil {
@@ -80,6 +89,7 @@ func (a *app) verifyCommand() *cobra.Command {
 	c.PreRunE = func(c *cobra.Command, _ []string) error { return fromEnvironment(c.Flags(), isNodeFlag) }
 	c.Flags().BoolVar(&repair, "repair", false, "")
 	c.Flags().BoolVar(&complete, "complete", false, "")
+	pathFlag(c.Flags(), &lake, "lake", "", aFolder)
 	between.flags(c.Flags())
 	c.Flags().BoolVar(&asJSON, "json", false, "")
 	return c

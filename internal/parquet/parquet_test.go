@@ -7,10 +7,12 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	reader "github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
 
 	"gapless/internal/parquet"
 )
@@ -20,13 +22,14 @@ var columns = []parquet.Column{
 	{Name: "time", Kind: parquet.Time},
 	{Name: "real", Kind: parquet.Double},
 	{Name: "name", Kind: parquet.Text},
-	{Name: "hash", Kind: parquet.Text, Distinct: true},
+	{Name: "hash", Kind: parquet.Text, Distinct: true, Sought: true},
 	{Name: "amount", Kind: parquet.Decimal},
-	{Name: "empty", Kind: parquet.Text},
+	{Name: "empty", Kind: parquet.Text, Long: true},
+	{Name: "key", Kind: parquet.Text, Required: true, Sought: true},
 }
 
 // A row is the values of a row; nil is none.
-type row [7]any
+type row [8]any
 
 // rows are random ones, some values in runs and some absent.
 func rows(n int, seed uint64) []row {
@@ -35,10 +38,10 @@ func rows(n int, seed uint64) []row {
 	for i := range all {
 		all[i] = row{
 			int64(i) - 5, int64(random.Uint64()), random.NormFloat64(), fmt.Sprint("name ", random.IntN(1+n/5)),
-			fmt.Sprintf("%x", random.Uint64()), fmt.Sprintf("%016x", i/7), nil,
+			fmt.Sprintf("%x", random.Uint64()), fmt.Sprintf("%016x", i/7), nil, fmt.Sprint("key ", i/3),
 		}
 		for j := range all[i] {
-			if random.IntN(10) == 0 || j == 0 && i%300 > 200 {
+			if j < 7 && random.IntN(10) == 0 || j == 0 && i%300 > 200 {
 				all[i][j] = nil
 			}
 		}
@@ -48,10 +51,7 @@ func rows(n int, seed uint64) []row {
 
 func write(t testing.TB, out io.Writer, rows []row) error {
 	t.Helper()
-	w, err := parquet.NewWriter(out, columns, "chain", "1337")
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := parquet.NewWriter(out, columns, 1, "chain", "1337")
 	for _, r := range rows {
 		for i, v := range r {
 			switch v := v.(type) {
@@ -62,7 +62,11 @@ func write(t testing.TB, out io.Writer, rows []row) error {
 			case float64:
 				w.Float(i, v)
 			case string:
-				w.Bytes(i, []byte(v))
+				if columns[i].Kind == parquet.Decimal {
+					w.Bytes(i, []byte(v))
+				} else {
+					w.Text(i, append(w.Space(i), v...))
+				}
 			}
 		}
 		if err := w.EndRow(); err != nil {
@@ -162,6 +166,7 @@ func checkStatistics(t *testing.T, f *reader.File) {
 					switch {
 					case v.IsNull():
 						nulls++
+					case columns[i].Long:
 					case s.MinValue == nil:
 						t.Errorf("column %s has no smallest value", typ)
 					case kind.Compare(v, kind.Kind().Value(s.MinValue)) < 0 || kind.Compare(v, kind.Kind().Value(s.MaxValue)) > 0:
@@ -173,6 +178,66 @@ func checkStatistics(t *testing.T, f *reader.File) {
 				t.Errorf("column %s: %d absent, want %d", typ, s.NullCount, nulls)
 			}
 		}
+	}
+}
+
+// What lets readers read little is there, and nothing that older ones lack.
+func TestForm(t *testing.T) {
+	want := rows(70_000, 5)
+	var out bytes.Buffer
+	if err := write(t, &out, want); err != nil {
+		t.Fatal(err)
+	}
+	f, err := reader.OpenFile(bytes.NewReader(out.Bytes()), int64(out.Len()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if by := f.Metadata().CreatedBy; !strings.HasPrefix(by, "gapless version ") {
+		t.Errorf("created by %q", by)
+	}
+	row := 0
+	for g, group := range f.RowGroups() {
+		meta := f.Metadata().RowGroups[g]
+		if len(meta.SortingColumns) != 1 || meta.SortingColumns[0].ColumnIdx != 0 {
+			t.Errorf("sorted by %v", meta.SortingColumns)
+		}
+		for i, chunk := range meta.Columns {
+			for _, e := range chunk.MetaData.Encoding {
+				if e != format.Plain && e != format.RLE && e != format.RLEDictionary {
+					t.Errorf("column %s has the encoding %s", columns[i].Name, e)
+				}
+			}
+			if chunk.MetaData.Codec != format.Zstd || chunk.ColumnIndexOffset == 0 || chunk.OffsetIndexOffset == 0 {
+				t.Errorf("column %s: codec %s, no index of pages", columns[i].Name, chunk.MetaData.Codec)
+			}
+			if filter := group.ColumnChunks()[i].BloomFilter(); (filter != nil) != columns[i].Sought {
+				t.Errorf("column %s: bloom filter %v", columns[i].Name, filter)
+			} else if filter != nil {
+				found(t, filter, i, want[row:row+int(meta.NumRows)])
+			}
+		}
+		row += int(meta.NumRows)
+	}
+}
+
+// found looks for the values of a column in a bloom filter, and for others.
+func found(t *testing.T, filter reader.BloomFilter, column int, rows []row) {
+	t.Helper()
+	others := 0
+	for _, r := range rows {
+		text, ok := r[column].(string)
+		if !ok {
+			continue
+		}
+		if ok, err := filter.Check(reader.ByteArrayValue([]byte(text))); !ok || err != nil {
+			t.Fatalf("column %s: %q is not found, %v", columns[column].Name, text, err)
+		}
+		if ok, _ := filter.Check(reader.ByteArrayValue([]byte("no " + text))); ok {
+			others++
+		}
+	}
+	if others > len(rows)/20 {
+		t.Errorf("column %s: %d of %d values are found that are not there", columns[column].Name, others, len(rows))
 	}
 }
 
@@ -215,7 +280,7 @@ func (l *limited) Write(p []byte) (int, error) {
 // A file with only the largest of what there is.
 func TestExtremes(t *testing.T) {
 	long := string(bytes.Repeat([]byte("x"), 1<<20))
-	want := []row{{int64(math.MaxInt64), int64(math.MinInt64), math.MaxFloat64, "", long, "\x4b\x3b\x4c\xa8\x5a\x86\xc4\x7a\x09\x8a\x22\x3f\xff\xff\xff\xff", nil}}
+	want := []row{{int64(math.MaxInt64), int64(math.MinInt64), math.MaxFloat64, nil, long, "\x4b\x3b\x4c\xa8\x5a\x86\xc4\x7a\x09\x8a\x22\x3f\xff\xff\xff\xff", nil, long}}
 	var out bytes.Buffer
 	if err := write(t, &out, want); err != nil {
 		t.Fatal(err)

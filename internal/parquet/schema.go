@@ -1,12 +1,10 @@
 package parquet
 
 import (
-	"github.com/parquet-go/parquet-go/deprecated"
-	"github.com/parquet-go/parquet-go/encoding/thrift"
-	"github.com/parquet-go/parquet-go/format"
+	"github.com/parquet-go/parquet-go"
 )
 
-// A Kind is the type of a column's values, of which each may be absent.
+// A Kind is the type of a column's values.
 type Kind int
 
 const (
@@ -15,51 +13,82 @@ const (
 	Double              // DOUBLE
 	Text                // BYTE_ARRAY, UTF-8
 	Decimal             // FIXED_LEN_BYTE_ARRAY(16), DECIMAL(38, 0): the widest that all engines have
+	Limb                // FIXED_LEN_BYTE_ARRAY(11), DECIMAL(26, 0): a third of a quantity of 256 bits
 )
 
 // A Column is a column of a table.
 type Column struct {
 	Name string
 	Kind Kind
-	// Distinct says that hardly a value comes twice, so that no dictionary is tried.
+	// Required says that every row has a value.
+	Required bool
+	// Distinct says that hardly a value comes twice, so that a dictionary of them
+	// would only be in the way.
 	Distinct bool
+	// Sought says that rows are looked for by a value of the column, so that each
+	// row group gets a bloom filter of its values.
+	Sought bool
+	// Long says that values may be, so that no smallest and largest one is kept.
+	Long bool
 }
 
-const decimalBytes, decimalDigits = 16, 38
+// What decimals have.
+const (
+	DecimalBytes, decimalDigits = 16, 38
+	LimbBytes, limbDigits       = 11, 26
+)
 
-// schemaOf is the schema as the footer has it: the root, then the columns.
-func schemaOf(columns []Column) []format.SchemaElement {
-	all := []format.SchemaElement{{Name: "row", NumChildren: some(int32(len(columns)))}}
-	for _, c := range columns {
-		e := format.SchemaElement{Name: c.Name, Type: some(c.Kind.physical()), RepetitionType: some(format.Optional)}
-		switch c.Kind {
-		case Time:
-			unit := format.TimeUnit{Value: &format.MicroSeconds{}}
-			e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: true, Unit: unit}
-			e.ConvertedType = some(deprecated.TimestampMicros)
-		case Text:
-			e.LogicalType.Value = &format.StringType{}
-			e.ConvertedType = some(deprecated.UTF8)
-		case Decimal:
-			e.TypeLength, e.Precision, e.Scale = some(int32(decimalBytes)), some(int32(decimalDigits)), some(int32(0))
-			e.LogicalType.Value = &format.DecimalType{Precision: decimalDigits}
-			e.ConvertedType = some(deprecated.Decimal)
-		}
-		all = append(all, e)
+// node is the column in the schema. The encodings are those that every reader has:
+// plain, and dictionaries.
+func (c Column) node() parquet.Node {
+	n := c.Kind.node()
+	if c.Distinct {
+		n = parquet.Encoded(n, &parquet.Plain)
+	} else {
+		n = parquet.Encoded(n, &parquet.RLEDictionary)
 	}
-	return all
+	if c.Required {
+		return parquet.Required(n)
+	}
+	return parquet.Optional(n)
 }
 
-func (k Kind) physical() format.Type {
+func (k Kind) node() parquet.Node {
 	switch k {
+	case Time:
+		return parquet.Timestamp(parquet.Microsecond)
 	case Double:
-		return format.Double
+		return parquet.Leaf(parquet.DoubleType)
 	case Text:
-		return format.ByteArray
+		return parquet.String()
 	case Decimal:
-		return format.FixedLenByteArray
+		return parquet.Decimal(0, decimalDigits, parquet.FixedLenByteArrayType(DecimalBytes))
+	case Limb:
+		return parquet.Decimal(0, limbDigits, parquet.FixedLenByteArrayType(LimbBytes))
 	}
-	return format.Int64
+	return parquet.Leaf(parquet.Int64Type)
 }
 
-func some[T any](v T) thrift.Null[T] { return thrift.New(v) }
+// A table is the root of a schema, with its columns in their order; a
+// [parquet.Group] alone would sort them.
+type table struct {
+	parquet.Group
+	fields []parquet.Field
+}
+
+func (t table) Fields() []parquet.Field { return t.fields }
+
+func schemaOf(columns []Column) *parquet.Schema {
+	t := table{Group: make(parquet.Group)}
+	for _, c := range columns {
+		t.Group[c.Name] = c.node()
+	}
+	byName := make(map[string]parquet.Field)
+	for _, f := range t.Group.Fields() {
+		byName[f.Name()] = f
+	}
+	for _, c := range columns {
+		t.fields = append(t.fields, byName[c.Name])
+	}
+	return parquet.NewSchema("row", t)
+}

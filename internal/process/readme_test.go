@@ -80,7 +80,10 @@ func mannerOf(command string) (m manner, known string) {
 }
 
 // otherwise are the languages of blocks that are no commands, and who tests them.
-var otherwise = map[string]string{"go": inE2E, "ts": inE2E, "yaml": inE2E, "python": inE2E}
+var otherwise = map[string]string{"go": inE2E, "ts": inE2E, "yaml": inE2E, "sql duckdb": inE2E, "sql all": inE2E,
+	"sql spark": elsewhere, "sql clickhouse": elsewhere, "sql trino": elsewhere, "python": inE2E, "python sums": elsewhere}
+
+const elsewhere = "of a program that is in no test"
 
 // Every command and query of README and docs works as it stands there, in a folder
 // that has nothing but the program and the files that the text speaks of.

@@ -26,6 +26,7 @@ type Spec struct {
 	Uncles       int    // each block whose number is a multiple has one; 0: none
 	ChainID      uint64 // 0: 1337
 	Period       uint64 // seconds between blocks; 0: 12
+	Huge         bool   // transfers have amounts around the ends of what engines have: 2^256-1, 10^38, 2^128
 
 	// Large, if it has a From, is what blocks from that number on have in them.
 	Large struct {
@@ -198,13 +199,32 @@ func (b *builder) receipts(number uint64, transactions types.Transactions) types
 			r.Logs = append(r.Logs, &types.Log{
 				Address: common.BytesToAddress([]byte{0x70}),
 				Topics:  []common.Hash{transferTopic, from, to},
-				Data:    common.BigToHash(big.NewInt(int64(j + 1))).Bytes(),
+				Data:    common.BigToHash(b.amount(number, j)).Bytes(),
 			})
 		}
 		r.Bloom = types.CreateBloom(r)
 		receipts[i] = r
 	}
 	return receipts
+}
+
+// amount is that of a transfer.
+func (b *builder) amount(number uint64, log int) *big.Int {
+	if !b.spec.Huge {
+		return big.NewInt(int64(log + 1))
+	}
+	one := big.NewInt(1)
+	switch number % 5 {
+	case 0:
+		return new(big.Int).Sub(new(big.Int).Lsh(one, 256), one)
+	case 1:
+		return new(big.Int).Exp(big.NewInt(10), big.NewInt(38), nil)
+	case 2:
+		return new(big.Int).Lsh(one, 128)
+	case 3:
+		return new(big.Int).Sub(new(big.Int).Exp(big.NewInt(10), big.NewInt(38), nil), one)
+	}
+	return new(big.Int).Exp(big.NewInt(10), big.NewInt(52), nil)
 }
 
 // derive sets what receipts and logs repeat of their block.
