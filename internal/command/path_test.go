@@ -232,9 +232,12 @@ func TestPathOfWorkingFolder(t *testing.T) {
 			t.Run(use.args+" "+path, func(t *testing.T) {
 				folder := filepath.Join(t.TempDir(), "here")
 				b := &pathBench{t, b.content, b.node, b.lake}
-				b.put("abis", folder)
-				if use.kind == "" {
+				switch use.kind {
+				case "":
+					b.put("abis", folder)
 					empty(t, folder)
+				default:
+					b.put(use.kind, folder)
 				}
 				t.Chdir(folder)
 				if code, said := b.run(use, path); code != 0 || len(filesIn(t, folder)) == 0 {
