@@ -157,12 +157,12 @@ func (w *Worker) RetryAll() {
 	w.change(func(q *queue) { q.allDue(now) })
 }
 
-// Paused says why nothing can be written now, which is a [store.NoRoom], and
-// since when; it is nil if it can.
-func (w *Worker) Paused() (why error, since time.Time) {
+// Paused says since when nothing can be written, and why, which is a
+// [store.NoRoom]; nil if it can.
+func (w *Worker) Paused() (since time.Time, why error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.paused, w.pausedAt
+	return w.pausedAt, w.paused
 }
 
 // setPaused says why nothing can be written now, or with nil that it can. It

@@ -56,7 +56,7 @@ func (s *service) paused() error {
 	if x := e.indexer.Status(); x.Paused != nil {
 		return &pausedError{x.Paused, x.PausedAt}
 	}
-	if why, at := e.worker.Paused(); why != nil {
+	if at, why := e.worker.Paused(); why != nil {
 		return &pausedError{why, at}
 	}
 	return nil
