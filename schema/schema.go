@@ -78,13 +78,19 @@ func (m Migrations) upTo(version int) Migrations { return m[:len(m)-len(m.after(
 // Version gives the schema that the file on conn has, 0 if it is new. It fails
 // with [ErrForeign], [ErrOlder], [ErrNewer] or [ErrAltered], writes nothing, and reads
 // nothing but the schema. No transaction is open.
+//
+// A file that has all of ours and neither number was restored from what the sqlite3
+// program's .dump wrote, which leaves them out: it is of the last schema.
 func (m Migrations) Version(ctx context.Context, conn *sql.Conn) (int, error) {
 	application, version, objects, err := read(ctx, conn)
 	if err != nil {
 		return 0, fmt.Errorf("schema: %w", err)
 	}
 	isNew := application == 0 && version == 0 && len(objects) == 0
+	isRestored := application == 0 && version == 0 && !isNew && m.compare(ctx, objects) == nil
 	switch {
+	case isRestored:
+		return m.Last(), nil
 	case application != ApplicationID && !isNew, version < 0:
 		return 0, ErrForeign
 	case version > m.Last():
@@ -122,6 +128,9 @@ func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
 	if err != nil {
 		return err
 	}
+	if from == m.Last() {
+		return mark(ctx, conn, from)
+	}
 	for _, migration := range m.after(from) {
 		from = max(first, from+1)
 		if err := migration.apply(ctx, conn, from); err != nil {
@@ -129,6 +138,16 @@ func (m Migrations) Migrate(ctx context.Context, conn *sql.Conn) error {
 		}
 	}
 	return nil
+}
+
+// mark writes the numbers of a file that has lost them.
+func mark(ctx context.Context, conn *sql.Conn, number int) error {
+	var application int
+	if err := conn.QueryRowContext(ctx, "PRAGMA application_id").Scan(&application); err != nil || application == ApplicationID {
+		return err
+	}
+	_, err := conn.ExecContext(ctx, fmt.Sprintf("BEGIN IMMEDIATE; PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT", ApplicationID, number))
+	return err
 }
 
 // apply makes the schema of a number.

@@ -197,6 +197,39 @@ func TestNotOurs(t *testing.T) {
 	}
 }
 
+// A file that was restored from a .dump has lost its numbers, and is known by what
+// is in it; they are written again. With less in it, it is anybody's.
+func TestRestoredFromDump(t *testing.T) {
+	const lose = `PRAGMA application_id = 0; PRAGMA user_version = 0`
+	for _, tt := range []struct {
+		sql  string
+		want error
+	}{
+		{`CREATE TABLE mine (a); DROP INDEX blocks_by_hash`, nil},
+		{`DROP TABLE logs`, schema.ErrForeign},
+		{`CREATE TRIGGER t AFTER INSERT ON logs BEGIN SELECT 1; END`, schema.ErrForeign},
+	} {
+		conn := open(t, newFile(t))
+		if err := schema.All().Migrate(t.Context(), conn); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := conn.ExecContext(t.Context(), lose+";"+tt.sql); err != nil {
+			t.Fatal(err)
+		}
+		version, err := schema.All().Version(t.Context(), conn)
+		if migrated := schema.All().Migrate(t.Context(), conn); !errors.Is(err, tt.want) || !errors.Is(migrated, tt.want) {
+			t.Errorf("%s: %v, %v", tt.sql, err, migrated)
+		}
+		application, marked := number(t, conn, `PRAGMA application_id`), number(t, conn, `PRAGMA user_version`)
+		if tt.want == nil && (version != schema.All().Last() || application != schema.ApplicationID || marked != version) {
+			t.Errorf("schema %d, numbers %d and %d", version, application, marked)
+		}
+		if tt.want != nil && (application != 0 || marked != 0) {
+			t.Errorf("%s: it is marked as ours", tt.sql)
+		}
+	}
+}
+
 // A program that knows a schema more finds what to do, and a file of it is newer
 // to one that knows less.
 func TestOlderAndNewer(t *testing.T) {
