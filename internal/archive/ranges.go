@@ -176,12 +176,19 @@ func (u *update) rewriteGroup(ctx context.Context, there []standing, wanted *Spa
 		return nil, nil
 	}
 	if wanted != nil {
-		r, why, err := u.rewrite(ctx, there, wanted)
+		from, to, err := u.neighbours(ctx, there, *wanted)
+		if err != nil {
+			return nil, err
+		}
+		r, why, err := u.rewrite(ctx, there[from:to], wanted)
 		if err == nil && why != nil {
 			err = u.wait(*wanted, why)
 		}
-		if err != nil || why == nil {
-			return []rewriting{r}, err
+		if err != nil {
+			return nil, err
+		}
+		if why == nil {
+			all, there = append(all, r), slices.Delete(slices.Clone(there), from, to)
 		}
 	}
 	for i := range there {
@@ -195,6 +202,35 @@ func (u *update) rewriteGroup(ctx context.Context, there []standing, wanted *Spa
 		all = append(all, r)
 	}
 	return all, nil
+}
+
+// neighbours are the ranges that become one with what is wanted: those between which
+// and it the file has all blocks. Others stay apart.
+func (u *update) neighbours(ctx context.Context, there []standing, wanted Span) (from, to int, err error) {
+	from = slices.IndexFunc(there, func(s standing) bool { return s.Last >= wanted.First })
+	if from < 0 {
+		from = len(there)
+	}
+	for to = from; to < len(there) && there[to].First <= wanted.Last; to++ {
+		wanted = Span{min(wanted.First, there[to].First), max(wanted.Last, there[to].Last)}
+	}
+	joins := func(first, end uint64) bool {
+		if first >= end || err != nil {
+			return err == nil
+		}
+		var spans []Span
+		spans, err = missing(ctx, u.reader, first, end-1, u.start, u.next)
+		return err == nil && len(spans) == 0
+	}
+	for from > 0 && joins(there[from-1].Last+1, wanted.First) {
+		from--
+		wanted.First = there[from].First
+	}
+	for to < len(there) && joins(wanted.Last+1, there[to].First) {
+		wanted.Last = there[to].Last
+		to++
+	}
+	return from, to, err
 }
 
 // unchanged reports whether nothing has to be written.
