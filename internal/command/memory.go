@@ -26,12 +26,18 @@ func parseAnswers(text string) (int64, error) {
 	return bytes, err
 }
 
-// newAnswers makes the budget of all answers, of 0 bytes a usual one. The garbage that they leave is
-// collected before it takes as much again, unless the user has said when.
+// newAnswers makes the budget of all answers, of 0 bytes a usual one, and room for
+// them in memory.
 func newAnswers(bytes int64) *bytebudget.Budget {
 	bytes = cmp.Or(bytes, bytebudget.Usual)
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(bytes + besides)
-	}
+	limitMemory(besides + bytes)
 	return bytebudget.New(bytes)
+}
+
+// limitMemory has garbage collected more often once the program takes so many bytes,
+// unless the user has said when (https://pkg.go.dev/runtime#hdr-Environment_Variables).
+func limitMemory(bytes int64) {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(bytes)
+	}
 }

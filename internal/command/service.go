@@ -167,6 +167,7 @@ func (s *service) outcome(ctx context.Context, err error) error {
 
 // open opens the file and the page, and prepares to ask the node.
 func (s *service) open(ctx context.Context) (err error) {
+	limitMemory(besides) // and more for what a page answers
 	if err := s.openNode(); err != nil {
 		return err
 	}

@@ -20,12 +20,16 @@ import (
 	"gapless/internal/e2e/nodes"
 )
 
-var soakFor = flag.Duration("soak", 40*time.Second, "how long TestSoak goes on")
+var (
+	soakFor  = flag.Duration("soak", 40*time.Second, "how long TestSoak goes on")
+	soakTabs = flag.Int("tabs", 1, "of a browser that look at a page meanwhile")
+)
 
 // Two programs follow a node that makes a block a second, for hours if they are
 // given. The node is stopped and suspended at random, and killed once, by which
-// it loses its chain; one program is suspended, the other killed. What the first
-// one takes is told as a table.
+// it loses its chain; one program is suspended, the other killed, and somebody
+// edits the file of either. What the first one takes is told as a table; the tabs
+// of a browser are as new as it at the end.
 func TestSoak(t *testing.T) {
 	rounds := rand.New(rand.NewPCG(*seed, 0))
 	n := nodes.StartGethDev(t, 1)
@@ -33,6 +37,14 @@ func TestSoak(t *testing.T) {
 	steady := runFor(t, limit, n.WS, "--listen", anyPort)
 	mortal := runFor(t, limit, n.WS)
 	base, _ := steady.loginPage()
+	b := startBrowser(t)
+	b.open(base, "desktop", false)
+	for i := range *soakTabs {
+		if i > 0 {
+			b.do("tab", nil, nil)
+		}
+		b.visit([]string{"/", "/blocks", "/missing", "/journal"}[i%4])
+	}
 
 	until := time.Now().Add(*soakFor)
 	table := newSoakTable()
@@ -56,6 +68,10 @@ func TestSoak(t *testing.T) {
 	t.Logf("\n%s", table)
 	steady.follows(n)
 	mortal.follows(n)
+	for i := range *soakTabs {
+		b.do("pick", settings{"nth": i}, nil)
+		b.wait(`document.getElementById("live").textContent === "live"`)
+	}
 	steady.stop()
 	mortal.stop()
 }
@@ -81,6 +97,13 @@ var soakFaults = []func(n *nodes.Node, steady, mortal *gapless, d time.Duration)
 		mortal.kill()
 		time.Sleep(d)
 		mortal.start()
+	},
+	func(_ *nodes.Node, steady, mortal *gapless, d time.Duration) {
+		for _, g := range []*gapless{steady, mortal} {
+			release := g.lock()
+			time.Sleep(d)
+			release()
+		}
 	},
 }
 
