@@ -14,7 +14,7 @@ const (
 	leastAnswers = 16_000_000
 	// besides is what the program takes beside answers, until it collects garbage
 	// more often.
-	besides = 256 << 20
+	besides = 192 << 20
 )
 
 // parseAnswers reads --answer-memory.
