@@ -7,6 +7,8 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -291,5 +293,41 @@ func TestExtremes(t *testing.T) {
 	}
 	if got := read(t, f); !cmp.Equal(want, got) {
 		t.Errorf("(-want +got):\n%.2000s", cmp.Diff(want, got))
+	}
+}
+
+// A file whose rows fill its batches exactly ends without an empty one, of which the
+// library would make a pointer of nothing.
+func TestBatchesAreFull(t *testing.T) {
+	for _, rows := range []int{0, 1, 64, 128, 256, 512, 1024, 4096} {
+		var out bytes.Buffer
+		w := parquet.NewWriter(&out, []parquet.Column{{Name: "number", Kind: parquet.Integer, Required: true}}, 1)
+		for i := range rows {
+			w.Int(0, int64(i))
+			if err := w.EndRow(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "rows.parquet")
+		if err := os.WriteFile(path, out.Bytes(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := parquet.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		read := 0
+		for ; err == nil; read++ {
+			_, err = r.Next()
+		}
+		if read--; !errors.Is(err, io.EOF) || read != rows {
+			t.Errorf("%d rows are read of %d: %v", read, rows, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -177,8 +177,12 @@ func (w *Writer) EndRow() error {
 	return w.err
 }
 
-// handOn gives the rows of the batch to the columns.
+// handOn gives the rows of the batch to the columns. For no rows, the library would
+// make a pointer of nothing, at which Go's runtime may end the process.
 func (w *Writer) handOn() {
+	if w.batch == 0 {
+		return
+	}
 	for i := range w.columns {
 		c := &w.columns[i]
 		if w.err == nil {
