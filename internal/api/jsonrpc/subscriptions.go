@@ -145,8 +145,13 @@ func (m *subscriptionMethods) sendSome(s *sending, items []item) bool {
 func (m *subscriptionMethods) notify(s *sending, one item) bool {
 	defer s.hold.Release()
 	result, err := s.encode(m.ctx, one)
-	for err == nil && s.mayBeLarge() && !s.hold.TryResize(2*int64(len(result))) {
-		if err = s.hold.Resize(m.ctx, 2*int64(len(result))); err == nil {
+	for err == nil && s.mayBeLarge() {
+		bytes := 2 * int64(len(result))
+		if s.hold.TryResize(bytes) {
+			break
+		}
+		result = nil // else it is kept until there is room for it
+		if err = s.hold.Resize(m.ctx, bytes); err == nil {
 			result, err = s.encode(m.ctx, one)
 		}
 	}
