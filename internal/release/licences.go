@@ -154,6 +154,9 @@ func (m *module) read() (f finding, err error) {
 // elsewhere, and the licence of a logo.
 var attached = regexp.MustCompile(`(?i)^(NOTICE|PATENTS)|3RD-PARTY|LOGO`)
 
+// foreword is what stands before a licence and says only whose code it is of.
+var foreword = regexp.MustCompile(`^The following files in this directory were derived from the open-source\n.*\n.*\n-+\n`)
+
 // least is how much of a licence file must be known words, in percent.
 const least = 90
 
@@ -166,7 +169,7 @@ func identify(name string, text []byte) (names []string, err error) {
 	if bytes.HasPrefix(text, []byte("SQLite Is Public Domain\n")) {
 		return []string{"public domain"}, nil
 	}
-	found := licensecheck.Scan(text)
+	found := licensecheck.Scan(foreword.ReplaceAll(text, nil))
 	if found.Percent < least {
 		return nil, fmt.Errorf("only %.0f %% of it are those of licences that are known", found.Percent)
 	}

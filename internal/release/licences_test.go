@@ -38,6 +38,8 @@ func TestRead(t *testing.T) {
 		wrong string
 	}{
 		{"one", map[string]string{"LICENSE": isc, "NOTICE": "made by us"}, "ISC", ""},
+		{"one of code of others", map[string]string{"LICENSE": isc, "linked/LICENSE": "The following files in this directory were derived from the open-source\n" +
+			"project at https://example.org. A copy of the original\nlicense is provided below.\n-----\n\n" + isc}, "ISC", ""},
 		{"British", map[string]string{"LICENCE.txt": isc}, "ISC", ""},
 		{"one below", map[string]string{"LICENSE": isc, "linked/COPYING": "mine, all mine"}, "", "m v1: linked/COPYING: only 0 %"},
 		{"one that is not linked", map[string]string{"LICENSE": isc, "other/COPYING": "mine, all mine"}, "ISC", ""},
