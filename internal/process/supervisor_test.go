@@ -38,9 +38,9 @@ type supervisor struct {
 }
 
 const (
-	watchdogSec = 5 * time.Second
-	abortSec    = time.Second
-	restartSec  = 100 * time.Millisecond
+	watchdogTime = 5 * time.Second
+	abortTime    = time.Second
+	restartTime  = 100 * time.Millisecond
 )
 
 func supervise(t *testing.T, db, node string) *supervisor {
@@ -53,7 +53,7 @@ func supervise(t *testing.T, db, node string) *supervisor {
 	s := &supervisor{
 		t: t, db: db, socket: socket, fed: make(chan struct{}, 1), over: make(chan struct{}),
 		args: []string{"run", "--db", db, "--rpc", node, "--listen", "127.0.0.1:0", "--log-level", "debug"},
-		env:  []string{"NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=" + strconv.FormatInt(watchdogSec.Microseconds(), 10)},
+		env:  []string{"NOTIFY_SOCKET=" + name, "WATCHDOG_USEC=" + strconv.FormatInt(watchdogTime.Microseconds(), 10)},
 	}
 	s.work.Go(s.listen)
 	s.work.Go(s.loop)
@@ -99,7 +99,7 @@ func (s *supervisor) loop() {
 		select {
 		case <-s.over:
 			return
-		case <-time.After(restartSec):
+		case <-time.After(restartTime):
 		}
 	}
 }
@@ -142,12 +142,12 @@ func (s *supervisor) guard(p *program) bool {
 		case <-p.ended:
 			return !isClean(p.cmd.ProcessState.Sys().(syscall.WaitStatus))
 		case <-s.fed:
-			hungry.Reset(watchdogSec)
+			hungry.Reset(watchdogTime)
 		case <-hungry.C:
 			_ = p.cmd.Process.Signal(syscall.SIGABRT) // it may have ended
 			select {
 			case <-p.ended:
-			case <-time.After(abortSec):
+			case <-time.After(abortTime):
 				p.kill()
 			}
 			return true
@@ -210,7 +210,7 @@ func TestSupervised(t *testing.T) {
 	if code := p.end(); code != 0 {
 		t.Errorf("exit %d: %s\n%s", code, p.cmd.ProcessState, p.out)
 	}
-	time.Sleep(5 * restartSec)
+	time.Sleep(5 * restartTime)
 	if starts := s.starts.Load(); starts != 3 {
 		t.Errorf("%d starts", starts)
 	}
