@@ -57,7 +57,10 @@ func recoverFile(ctx context.Context, path string) (aside string, err error) {
 	if aside, err = newFile(path+".damaged", info.Mode().Perm()); err != nil { // it takes the name
 		return "", errors.Join(err, removeFiles(to))
 	}
-	if err := errors.Join(rename(path, aside), os.Rename(to, path)); err != nil {
+	if err = rename(path, aside); err == nil {
+		err = os.Rename(to, path)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%w; what was recovered is in %s", err, to)
 	}
 	return aside, SyncFolder(filepath.Dir(path))

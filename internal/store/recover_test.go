@@ -39,6 +39,26 @@ func TestRecoverAll(t *testing.T) {
 	}
 }
 
+// A damaged file that can't be put aside, here because the name for its -wal is
+// taken, is left at its place as it was.
+func TestRecoverCantPutAside(t *testing.T) {
+	t.Parallel()
+	path := newPath(t)
+	s, err := store.Open(t.Context(), path)
+	wants(t, err, nil)
+	prepare(t, s, 0, stored(t, 0, 20))
+	wants(t, s.Close(), nil)
+	wants(t, os.WriteFile(path+"-wal", []byte("not one of SQLite's"), 0o600), nil)
+	wants(t, os.MkdirAll(path+".damaged-wal/taken", 0o700), nil)
+	content := contentOf(t, path)
+	if aside, err := store.Recover(t.Context(), path); err == nil {
+		t.Fatalf("it is at %s", aside)
+	}
+	if !bytes.Equal(content, contentOf(t, path)) {
+		t.Error("the damaged file is not as it was")
+	}
+}
+
 // A page that is lost takes nothing with it but what is in it: numbers that are gone
 // are in no table, or known to be missing if they were the newest.
 func TestRecoverWithoutAPage(t *testing.T) {

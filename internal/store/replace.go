@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"slices"
 )
 
 // Replace puts the file at path aside, with all that SQLite keeps beside it, and
@@ -26,23 +26,11 @@ func Replace(path, by string) (aside string, err error) {
 	return aside, os.Rename(by, path)
 }
 
-// putAside renames what is there of a file. What was not taken into it goes along.
+// putAside renames what is there of a file.
 func putAside(path string) (aside string, err error) {
-	for _, suffix := range besides {
-		if exists(path + suffix) {
-			aside = asideName(path, "replaced")
-		}
-	}
-	if aside == "" {
+	if !slices.ContainsFunc(besides[:], func(ending string) bool { return exists(path + ending) }) {
 		return "", nil
 	}
-	for _, suffix := range []string{"-journal", "-wal", ""} {
-		if err := os.Rename(path+suffix, aside+suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return "", err
-		}
-	}
-	if err := os.Remove(path + "-shm"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", err
-	}
-	return filepath.Clean(aside), nil
+	aside = asideName(path, "replaced")
+	return aside, rename(path, aside)
 }

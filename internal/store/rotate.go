@@ -90,19 +90,32 @@ func splitExt(path string) (base, ext string) {
 	return strings.TrimSuffix(path, ext), ext
 }
 
-// rename renames the file, with a -wal that a reader of somebody else's has
-// kept from being taken in. A -shm is made anew.
+// rename renames a file, which need not be there, with what SQLite keeps beside it:
+// a -wal that a reader of somebody else's has kept from being taken in, and a -journal
+// of a machine that died. A -shm is made anew. The file goes first, as without what is
+// beside it it may be torn: nobody is to find it so at its name. If one can't be
+// renamed, all stays as it was.
 func rename(from, to string) error {
-	if err := renameWAL(from+"-wal", to+"-wal"); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	moved := os.Rename(from, to)
+	if moved != nil && !errors.Is(moved, fs.ErrNotExist) {
+		return moved
+	}
+	for _, ending := range []string{"-journal", "-wal"} {
+		if err := renameLog(from+ending, to+ending); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if moved == nil {
+				err = errors.Join(err, os.Rename(to, from))
+			}
+			return err
+		}
 	}
 	if err := os.Remove(from + "-shm"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return os.Rename(from, to)
+	return nil
 }
 
-func renameWAL(from, to string) error {
+// renameLog renames a -journal or a -wal. An empty one is none.
+func renameLog(from, to string) error {
 	info, err := os.Stat(from)
 	switch {
 	case err != nil:
