@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"gapless/internal/api/jsonrpc"
+	"gapless/internal/api/places"
 	"gapless/internal/api/problem"
 	"gapless/internal/bytebudget"
 )
@@ -23,12 +24,12 @@ const (
 // all answers may hold; few are made at once.
 type room struct {
 	budget *bytebudget.Budget
-	making chan struct{} // has an entry for each answer that is made
-	large  chan struct{} // and one for each that may be large
+	making places.Places // of answers that are made
+	large  places.Places // and of those that may be large
 }
 
 func newRoom(b *bytebudget.Budget) *room {
-	return &room{budget: b, making: make(chan struct{}, mostMade), large: make(chan struct{}, mostLarge)}
+	return &room{budget: b, making: make(places.Places, mostMade), large: make(places.Places, mostLarge)}
 }
 
 // unbounded reports whether a request has a bound of its own, as calls and streams
@@ -91,39 +92,20 @@ func (m *room) answer(waiting context.Context, hold *bytebudget.Hold, w http.Res
 // make makes an answer when it is its turn, and drops its body if there is no room
 // for it.
 func (m *room) make(waiting context.Context, hold *bytebudget.Hold, r *http.Request, h http.Handler, header http.Header) (*answer, error) {
-	for _, places := range m.places(r) {
-		if err := enter(waiting, places); err != nil {
+	if mayBeLarge(r.URL.Path) {
+		if err := m.large.Enter(waiting); err != nil {
 			return nil, err
 		}
-		defer func() { <-places }()
+		defer m.large.Leave()
 	}
+	if err := m.making.Enter(waiting); err != nil {
+		return nil, err
+	}
+	defer m.making.Leave()
 	a := &answer{header: header.Clone()}
 	h.ServeHTTP(a, r)
 	if a.bytes = a.body.Len(); !hold.TryResize(a.need()) {
 		a.body = bytes.Buffer{}
 	}
 	return a, nil
-}
-
-// enter waits for one of some places and takes it.
-func enter(ctx context.Context, places chan struct{}) error {
-	select {
-	case places <- struct{}{}: // whatever becomes of ctx
-		return nil
-	default:
-	}
-	select {
-	case places <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// places are where an answer takes one while it is made.
-func (m *room) places(r *http.Request) []chan struct{} {
-	if mayBeLarge(r.URL.Path) {
-		return []chan struct{}{m.large, m.making}
-	}
-	return []chan struct{}{m.making}
 }

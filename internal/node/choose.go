@@ -111,16 +111,13 @@ func (n *Node) rank(e *endpoint) rank {
 // ranked gives the endpoints in the order in which to ask them: the leader, then
 // by rank.
 func (n *Node) ranked() []*endpoint {
-	if len(n.endpoints()) == 1 {
-		return n.endpoints()
-	}
 	lead, _ := n.leader()
-	ranks := make(map[*endpoint]rank, len(n.endpoints()))
-	for _, e := range n.endpoints() {
+	sorted := slices.Clone(n.endpoints()) // others may come meanwhile
+	ranks := make(map[*endpoint]rank, len(sorted))
+	for _, e := range sorted {
 		ranks[e] = n.rank(e)
 	}
 	ranks[lead] = -1
-	sorted := slices.Clone(n.endpoints())
 	slices.SortStableFunc(sorted, func(a, b *endpoint) int { return int(ranks[a] - ranks[b]) })
 	return sorted
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"gapless/internal/api/places"
 	"gapless/internal/chain"
 	"gapless/internal/store"
 )
@@ -17,7 +18,7 @@ import (
 type file struct {
 	reader *store.Reader
 	head   func() uint64 // nil: all of it
-	blocks places        // of blocks that are read at once; others wait
+	blocks places.Places // of blocks that are read at once; others wait
 }
 
 // A view is the file at one moment.
@@ -160,10 +161,10 @@ type answer = json.RawMessage
 // large answers with what fn makes of a view, or errNoRoom if there is no room for
 // that. Few such answers are made at once: others wait, without a view.
 func (f *file) large(ctx context.Context, fn func(*view) (answer, error)) (result answer, err error) {
-	if err := f.blocks.enter(ctx); err != nil {
+	if err := f.blocks.Enter(ctx); err != nil {
 		return nil, timely(err)
 	}
-	defer f.blocks.leave()
+	defer f.blocks.Leave()
 	err = f.look(ctx, func(v *view) (err error) {
 		result, err = fn(v)
 		return err

@@ -26,6 +26,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"gapless/internal/api/patience"
+	"gapless/internal/api/places"
 	"gapless/internal/api/problem"
 	"gapless/internal/bytebudget"
 	"gapless/internal/store"
@@ -90,7 +91,7 @@ type Handler struct {
 // New makes a handler. It must be closed.
 func New(o Options) *Handler {
 	ctx, end := context.WithCancel(context.Background()) // until Close
-	f := &file{reader: o.Reader, head: o.Head, blocks: make(places, spare())}
+	f := &file{reader: o.Reader, head: o.Head, blocks: make(places.Places, spare())}
 	h := &Handler{
 		server: rpc.NewServer(), budget: o.Budget, behind: bytebudget.New(leftBehind), feed: newFeed(f, o.Changed),
 		ending: ctx, end: end, open: make(map[string]*socket),
@@ -98,9 +99,9 @@ func New(o Options) *Handler {
 	if h.budget == nil {
 		h.budget = bytebudget.New(bytebudget.Usual)
 	}
-	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(places, min(mostQueries, spare()))}
+	logs := &logMethods{file: f, max: o.MaxLogs, queries: make(places.Places, min(mostQueries, spare()))}
 	h.filters = &filterMethods{feed: h.feed, logs: logs, behind: h.behind, filters: make(map[rpc.ID]*filter)}
-	h.heads = &subscriptionMethods{feed: h.feed, client: h.client, turns: make(places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
+	h.heads = &subscriptionMethods{feed: h.feed, client: h.client, turns: make(places.Places, max(1, runtime.GOMAXPROCS(0)/2)), ctx: ctx}
 	h.server.SetBatchLimits(mostBatch, mostAnswer)
 	h.server.SetHTTPBodyLimit(mostBody)
 	h.register(o, f, logs)

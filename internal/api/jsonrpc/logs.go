@@ -3,6 +3,8 @@ package jsonrpc
 import (
 	"context"
 	"time"
+
+	"gapless/internal/api/places"
 )
 
 // Limits of a log query.
@@ -15,8 +17,8 @@ const (
 // logMethods are those of namespace eth that look for logs.
 type logMethods struct {
 	file    *file
-	max     int    // logs in an answer; 0: no limit
-	queries places // of chunks that are searched
+	max     int           // logs in an answer; 0: no limit
+	queries places.Places // of chunks that are searched
 }
 
 // GetLogs gives the stored logs that the criteria select. Where there is no limit

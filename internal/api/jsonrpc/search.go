@@ -65,10 +65,10 @@ func (s *search) run(ctx context.Context) error {
 
 // chunk searches a chunk when it is its turn, and says how many blocks it was.
 func (s *search) chunk(ctx context.Context, size uint64) (blocks uint64, err error) {
-	if err := s.methods.queries.enter(ctx); err != nil {
+	if err := s.methods.queries.Enter(ctx); err != nil {
 		return 0, err
 	}
-	defer s.methods.queries.leave()
+	defer s.methods.queries.Leave()
 	err = s.methods.file.look(ctx, func(v *view) error {
 		s.began = time.Now()
 		if err := s.begin(v); err != nil || s.query.First > s.query.Last {

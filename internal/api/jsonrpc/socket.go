@@ -13,6 +13,7 @@ import (
 	"github.com/ethereum/go-ethereum/rpc"
 
 	"gapless/internal/api/patience"
+	"gapless/internal/api/places"
 	"gapless/internal/bytebudget"
 )
 
@@ -36,7 +37,7 @@ type socket struct {
 
 	out     sync.Mutex // held while a message is written
 	running sync.WaitGroup
-	places  places
+	places  places.Places
 
 	subscribing *io.PipeReader // what the rpc package reads
 	subscribes  *io.PipeWriter
@@ -48,7 +49,7 @@ func (h *Handler) newSocket(r *http.Request, c *websocket.Conn) (*socket, contex
 	c.SetReadLimit(mostBody)
 	s := &socket{
 		handler: h, conn: c, remote: r.RemoteAddr, account: h.budget.Account(), behind: h.behind.Account(),
-		asked: http.Header{"Content-Type": {"application/json"}}, places: make(places, mostMessages),
+		asked: http.Header{"Content-Type": {"application/json"}}, places: make(places.Places, mostMessages),
 	}
 	s.subscribing, s.subscribes = io.Pipe()
 	ctx, cancel := context.WithCancel(r.Context())
@@ -68,13 +69,13 @@ func (s *socket) serve(ctx context.Context) {
 
 // next reads a message, and has it answered.
 func (s *socket) next(ctx context.Context) error {
-	if err := s.places.enter(ctx); err != nil {
+	if err := s.places.Enter(ctx); err != nil {
 		return err
 	}
 	kept := false
 	defer func() {
 		if !kept {
-			s.places.leave()
+			s.places.Leave()
 		}
 	}()
 	_, message, err := s.conn.Reader(ctx)
@@ -96,7 +97,7 @@ func (s *socket) next(ctx context.Context) error {
 	}
 	kept = true
 	s.running.Go(func() {
-		defer s.places.leave()
+		defer s.places.Leave()
 		defer q.hold.Release()
 		if q.answer(ctx, body) != nil {
 			_ = s.Close() // it reads no further

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ethereum/go-ethereum/rpc"
 
+	"gapless/internal/api/places"
 	"gapless/internal/bytebudget"
 	"gapless/internal/chain"
 )
@@ -18,7 +19,7 @@ type subscriptionMethods struct {
 	feed   *feed
 	client func(remote string) *socket // nil if it is gone
 
-	turns   places          // of those who send much; others do not wait for them
+	turns   places.Places   // of those who send much; others do not wait for them
 	ctx     context.Context // ends all subscriptions; of the handler, not of a call
 	running sync.WaitGroup
 }
@@ -125,10 +126,10 @@ const (
 // time, so that many who send much leave the processor to others.
 func (m *subscriptionMethods) sendSome(s *sending, items []item) bool {
 	if s.mayBeLarge() {
-		if m.turns.enter(m.ctx) != nil {
+		if m.turns.Enter(m.ctx) != nil {
 			return true
 		}
-		leave := sync.OnceFunc(m.turns.leave)
+		leave := sync.OnceFunc(m.turns.Leave)
 		defer leave()
 		defer time.AfterFunc(turnTime, leave).Stop()
 	}
