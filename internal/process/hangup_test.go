@@ -22,18 +22,9 @@ func TestLogReaderGoes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &program{t: t, db: newDB(t), out: &output{}, ended: make(chan struct{})}
-	p.cmd = gapless(in, nil, "run", "--db", p.db, "--rpc", url, "--listen", "127.0.0.1:0", "--log-level", "debug")
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait() // the state says how it ended
-		close(p.ended)
-	}()
-	t.Cleanup(p.kill)
+	db := newDB(t)
+	p := serves(t, gapless(in, nil, "run", "--db", db, "--rpc", url, "--listen", "127.0.0.1:0", "--log-level", "debug"), db, &output{})
 	in.Close()
-	p.eventually("the lock file tells the address", p.readNotice)
 	p.reaches(21)
 	out.Close() // nobody reads any more
 	fail(n, 30)
@@ -77,18 +68,8 @@ func TestHangup(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(filepath.Join(abis, "vault.json"), `{"contractName":"V","abi":[{"type":"function","name":"open","inputs":[]}]}`)
-	out := &output{}
-	p := &program{t: t, db: newDB(t), out: out, ended: make(chan struct{})}
-	p.cmd = gapless(out, nil, "run", "--db", p.db, "--rpc-file", nodes, "--labels", labels, "--abi", abis, "--listen", "127.0.0.1:0")
-	if err := p.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = p.cmd.Wait() // the state says how it ended
-		close(p.ended)
-	}()
-	t.Cleanup(p.kill)
-	p.eventually("the lock file tells the address", p.readNotice)
+	db, out := newDB(t), &output{}
+	p := serves(t, gapless(out, nil, "run", "--db", db, "--rpc-file", nodes, "--labels", labels, "--abi", abis, "--listen", "127.0.0.1:0"), db, out)
 	p.reaches(21)
 
 	write(nodes, "  # moved\n"+secondURL+"/SECRETTWO\n")

@@ -86,17 +86,33 @@ func follow(t testing.TB, db, node string, more ...string) *program {
 	t.Helper()
 	out := &output{}
 	args := append([]string{"run", "--db", db, "--rpc", node, "--listen", "127.0.0.1:0"}, more...)
-	p := &program{t: t, cmd: gapless(out, nil, args...), db: db, out: out, ended: make(chan struct{})}
-	if err := p.cmd.Start(); err != nil {
+	return serves(t, gapless(out, nil, args...), db, out)
+}
+
+// serves starts a process that is to serve, as follow does. What it says is in out,
+// if anybody writes that there.
+func serves(t testing.TB, cmd *exec.Cmd, db string, out *output) *program {
+	t.Helper()
+	p, err := start(t, cmd, db, out)
+	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = p.cmd.Wait() // the state says how it ended
-		close(p.ended)
-	}()
 	t.Cleanup(p.kill)
 	p.eventually("the lock file tells the address", p.readNotice)
 	return p
+}
+
+// start starts a process and notes when it has ended.
+func start(t testing.TB, cmd *exec.Cmd, db string, out *output) (*program, error) {
+	p := &program{t: t, cmd: cmd, db: db, out: out, ended: make(chan struct{})}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		_ = cmd.Wait() // the state says how it ended
+		close(p.ended)
+	}()
+	return p, nil
 }
 
 // readNotice finds out where this process, not one before, serves.

@@ -293,16 +293,12 @@ func TestInterruptedAtPipe(t *testing.T) {
 			said := new(output)
 			cmd := gapless(outFor, nil, tt.args...)
 			cmd.Stdin, cmd.Stderr = inFor, said
-			if err := cmd.Start(); err != nil {
+			p, err := start(t, cmd, "", said)
+			if err != nil {
 				t.Fatal(err)
 			}
 			inFor.Close()
 			outFor.Close()
-			p := &program{t: t, cmd: cmd, out: said, ended: make(chan struct{})}
-			go func() {
-				_ = cmd.Wait() // the state says how it ended
-				close(p.ended)
-			}()
 			t.Cleanup(p.kill)
 			tt.wait(t, in, out)
 			p.signal(os.Interrupt)

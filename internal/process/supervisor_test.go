@@ -110,17 +110,13 @@ func (s *supervisor) start() (*program, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &program{t: s.t, db: s.db, out: &output{}, ended: make(chan struct{})}
-	p.cmd = gapless(in, s.env, s.args...)
-	p.cmd.Args = append([]string{"sh", "-c", `trap "" PIPE; exec "$0" "$@"`}, p.cmd.Args...)
-	p.cmd.Path = "/bin/sh"
-	if err := p.cmd.Start(); err != nil {
+	cmd := gapless(in, s.env, s.args...)
+	cmd.Args = append([]string{"sh", "-c", `trap "" PIPE; exec "$0" "$@"`}, cmd.Args...)
+	cmd.Path = "/bin/sh"
+	p, err := start(s.t, cmd, s.db, &output{})
+	if err != nil {
 		return nil, err
 	}
-	s.work.Go(func() {
-		_ = p.cmd.Wait() // the state says how it ended
-		close(p.ended)
-	})
 	s.work.Go(func() {
 		_, _ = io.Copy(p.out, out) // until the end of either
 		out.Close()
