@@ -43,11 +43,7 @@ func TestRecoverAll(t *testing.T) {
 // taken, is left at its place as it was.
 func TestRecoverCantPutAside(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	s, err := store.Open(t.Context(), path)
-	wants(t, err, nil)
-	prepare(t, s, 0, stored(t, 0, 20))
-	wants(t, s.Close(), nil)
+	path := closedFile(t, 0, stored(t, 0, 20))
 	wants(t, os.WriteFile(path+"-wal", []byte("not one of SQLite's"), 0o600), nil)
 	wants(t, os.MkdirAll(path+".damaged-wal/taken", 0o700), nil)
 	content := contentOf(t, path)
@@ -63,11 +59,7 @@ func TestRecoverCantPutAside(t *testing.T) {
 // are in no table, or known to be missing if they were the newest.
 func TestRecoverWithoutAPage(t *testing.T) {
 	t.Parallel()
-	whole := newPath(t)
-	s, err := store.Open(t.Context(), whole)
-	wants(t, err, nil)
-	prepare(t, s, 740, stored(t, 740, 940))
-	wants(t, s.Close(), nil)
+	whole := closedFile(t, 740, stored(t, 740, 940))
 	content := contentOf(t, whole)
 	const page = 8192
 	for _, table := range []string{"blocks", "transactions", "logs", "transfers", "withdrawals", "journal", "uncles"} {
@@ -106,17 +98,13 @@ func TestRecoverWithoutAPage(t *testing.T) {
 // A file that is damaged where it says which chain it is of is left as it is.
 func TestRecoverNothing(t *testing.T) {
 	t.Parallel()
-	path := newPath(t)
-	s, err := store.Open(t.Context(), path)
-	wants(t, err, nil)
-	prepare(t, s, 0, stored(t, 0, 20))
-	wants(t, s.Close(), nil)
+	path := closedFile(t, 0, stored(t, 0, 20))
 	const page = 8192
 	content := contentOf(t, path)
 	root := rowsOf(t, path, `SELECT rootpage FROM sqlite_schema WHERE name = 'chain'`)[0][0].(int64)
 	clear(content[(root-1)*page : root*page])
 	wants(t, os.WriteFile(path, content, 0o600), nil)
-	_, err = store.Recover(t.Context(), path)
+	_, err := store.Recover(t.Context(), path)
 	wants(t, err, store.ErrCorrupt)
 	if !bytes.Equal(content, contentOf(t, path)) {
 		t.Error("the file is not as it was")
@@ -124,6 +112,17 @@ func TestRecoverNothing(t *testing.T) {
 	if left := beside(t, path); len(left) > 2 {
 		t.Errorf("something is left: %v", left)
 	}
+}
+
+// closedFile makes a file that nobody has open.
+func closedFile(t *testing.T, start uint64, commits ...[]store.Entry) (path string) {
+	t.Helper()
+	path = newPath(t)
+	s, err := store.Open(t.Context(), path)
+	wants(t, err, nil)
+	prepare(t, s, start, commits...)
+	wants(t, s.Close(), nil)
+	return path
 }
 
 func contentOf(t *testing.T, path string) []byte {
@@ -151,11 +150,7 @@ func TestReindexIsStopped(t *testing.T) {
 // Where the description of a table can't be read, ours stands in for it.
 func TestRecoverWithoutSchema(t *testing.T) {
 	t.Parallel()
-	whole := newPath(t)
-	s, err := store.Open(t.Context(), whole)
-	wants(t, err, nil)
-	prepare(t, s, 0, stored(t, 0, 20))
-	wants(t, s.Close(), nil)
+	whole := closedFile(t, 0, stored(t, 0, 20))
 	content, before := contentOf(t, whole), contents(t, whole)
 	for _, text := range []string{"CREATE TABLE blocks", "CREATE TABLE logs", "CREATE TABLE chain", "tablelogslogs", "tableblocksblocks"} {
 		at := bytes.Index(content, []byte(text))
