@@ -36,7 +36,7 @@ func TestPagesBelowPath(t *testing.T) {
 		rewrite func(*httputil.ProxyRequest)
 	}{
 		{"taken off", "", nil, takeOff},
-		{"taken off, and told", "", []netip.Prefix{loopback}, func(r *httputil.ProxyRequest) {
+		{"taken off, and named", "", []netip.Prefix{loopback}, func(r *httputil.ProxyRequest) {
 			takeOff(r)
 			r.Out.Header.Set("X-Forwarded-Prefix", "/some/where/")
 		}},
@@ -162,7 +162,7 @@ func FuzzPrefix(f *testing.F) {
 		seen := &url.URL{Scheme: "http", Host: "127.0.0.1:8600", Path: at.Path, RawPath: at.RawPath}
 		for _, link := range to {
 			if led, err := seen.Parse(link); err != nil || led.Host != seen.Host || led.Scheme != "http" || strings.HasPrefix(link, "//") || strings.Contains(link, `\`) {
-				t.Errorf("%q, told %q, leads to %q", path, said, link)
+				t.Errorf("%q, named %q, leads to %q", path, said, link)
 			}
 		}
 	})

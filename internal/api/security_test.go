@@ -140,7 +140,7 @@ func TestProxyWithAnotherHost(t *testing.T) {
 			}
 		}
 		if !strings.Contains(said, "</html>") {
-			t.Errorf("a person is not told by a page: %s", said)
+			t.Errorf("a person gets no page: %s", said)
 		}
 		far := f.body(f.do("POST", "/missing/retry", "", append(behind, "Sec-Fetch-Site", "cross-site")...))
 		if strings.Contains(far, "proxy") {
@@ -242,7 +242,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// So many answers are made at once, others wait for a while; those who watch over
+// A number of answers are made at once, others wait for a while; those who watch over
 // the process are answered all the same.
 func TestManyRequests(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

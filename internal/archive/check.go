@@ -151,7 +151,7 @@ func (c *DatasetCheck) rows(ctx context.Context, d *Dataset, s *Selection, r Ran
 	return nil
 }
 
-// compare compares the rows of blocks, all of which the file has.
+// compare compares the rows of blocks that the file has too.
 func (c *DatasetCheck) compare(ctx context.Context, d *Dataset, s *Selection, r Range) error {
 	w := &parquetWriter{empty: true}
 	for _, t := range Tables {
@@ -220,10 +220,10 @@ func (c *rowComparer) Text(i int, appended []byte) {
 	}
 }
 
-// Copy is for rows of a folder, of which none are compared.
+// Copy is for rows of a folder, which are not compared.
 func (c *rowComparer) Copy(parquet.Row) error { return errors.ErrUnsupported }
 
-// at reports whether there is a row of the file, with so many columns.
+// at reports whether there is a row of the file with a column i.
 func (c *rowComparer) at(i int) bool {
 	if c.row == nil && c.err == nil {
 		c.row, c.err = c.next()

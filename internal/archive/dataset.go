@@ -75,7 +75,7 @@ const (
 )
 
 // OpenDataset opens the dataset of a chain in a folder, or one that begins where
-// nothing or an empty folder is, of which nothing is on the disk before its first
+// nothing or an empty folder is, which is not on the disk before its first
 // range. A size of 0 is that of the folder, or [DefaultRange]. What a process that
 // was killed has left is finished or removed.
 func OpenDataset(folder string, id store.Identity, size uint64) (*Dataset, error) {

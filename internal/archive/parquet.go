@@ -196,7 +196,7 @@ var (
 	prices = setOf(`difficulty total_difficulty base_fee_per_gas gas_price max_fee_per_gas max_priority_fee_per_gas
 		max_fee_per_blob_gas effective_gas_price blob_gas_price token_id`)
 	amounts = setOf(`value amount`)
-	// Columns of which every row has a value.
+	// Columns that have a value in every row.
 	always = setOf(`number block_number position transaction_index log_index batch_index withdrawal_index validator_index hash parent_hash
 		uncles_hash miner state_root transactions_root receipts_root logs_bloom difficulty gas_limit gas_used timestamp extra_data mix_hash
 		transaction_count log_count uncle_count from_address address token standard type nonce gas value amount input data v r s
@@ -206,7 +206,7 @@ var (
 	sought = setOf(`hash transaction_hash miner from_address to_address contract_address address token topic0 topic1 topic2 topic3`)
 	// Columns whose values may be long.
 	long = setOf(`input data logs_bloom extra_data extra receipt_extra access_list authorization_list blob_versioned_hashes`)
-	// Columns of which hardly a value comes twice, or one follows from the other.
+	// Columns whose values hardly come twice, or follow from each other.
 	distinct = setOf(`number block_number time timestamp nonce withdrawal_index hash transaction_hash parent_hash state_root transactions_root receipts_root
 		mix_hash logs_bloom extra_data input data r s access_list extra receipt_extra`)
 )

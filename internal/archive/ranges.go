@@ -16,7 +16,7 @@ type update struct {
 	source *Selection // of the file; its bounds count for Progress only
 	limit  uint64     // one past the last block that is written in the place of others
 
-	// wait is told of blocks that are missing from what is wanted; if it gives nil,
+	// wait gets the blocks that are missing from what is wanted; if it gives nil,
 	// the rest goes on without them.
 	wait func(Span, *MissingError) error
 }

@@ -111,7 +111,7 @@ func (d *Dataset) finish(t *stagedTable, r Range) (f File, err error) {
 	return f, d.disk.Rename(d.path(stagingName, t.table+".part"), d.path(f.staged()))
 }
 
-// abandon removes what was written in vain, as far as that is possible; fresh
+// abandon removes what was written and is not used, as far as that is possible; fresh
 // says that the folder was made for it.
 func (d *Dataset) abandon(tables []*stagedTable, fresh bool) {
 	for _, t := range tables {

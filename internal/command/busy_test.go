@@ -52,7 +52,7 @@ func TestLocked(t *testing.T) {
 	reaches(t, page, 41, 0)
 	eventually(t, "ready", func() bool { return status(t, page).Ready })
 	if got := p.stderr.String(); strings.Count(got, "indexing pauses") != 1 || strings.Count(got, "the file can be written again") != 1 {
-		t.Errorf("it is not told once:\n%s", got)
+		t.Errorf("it is not logged once:\n%s", got)
 	}
 	if code := p.stop(); code != exitDone {
 		t.Errorf("exit %d", code)

@@ -12,7 +12,7 @@ import (
 	"gapless/internal/node/nodetest"
 )
 
-// Behind a socket the process can be asked and told what it can be by a port,
+// Behind a socket the process can be asked for all that it can be asked for by a port,
 // also after one was killed that left its socket behind.
 func TestSocket(t *testing.T) {
 	t.Parallel()

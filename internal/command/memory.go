@@ -34,7 +34,7 @@ func newAnswers(bytes int64) *bytebudget.Budget {
 	return bytebudget.New(bytes)
 }
 
-// limitMemory has garbage collected more often once the program takes so many bytes,
+// limitMemory has garbage collected more often once the program takes that many bytes,
 // unless the user has said when (https://pkg.go.dev/runtime#hdr-Environment_Variables).
 func limitMemory(bytes int64) {
 	if os.Getenv("GOMEMLIMIT") == "" {

@@ -30,7 +30,7 @@ func TestLaterSchema(t *testing.T) {
 	refused(t, path, "made by a newer version of gapless")
 }
 
-// refused runs every command that takes a file, each of which fails with a message
+// refused runs every command that takes a file, and each fails with a message
 // and leaves the file as it is.
 func refused(t *testing.T, path, want string) {
 	t.Helper()

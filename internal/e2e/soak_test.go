@@ -28,7 +28,7 @@ var (
 // Two programs follow a node that makes a block a second, for hours if they are
 // given. The node is stopped and suspended at random, and killed once, by which
 // it loses its chain; one program is suspended, the other killed, and somebody
-// edits the file of either. What the first one takes is told as a table; the tabs
+// edits the file of either. What the first one takes is logged as a table; the tabs
 // of a browser are as new as it at the end.
 func TestSoak(t *testing.T) {
 	rounds := rand.New(rand.NewPCG(*seed, 0))

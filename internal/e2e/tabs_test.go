@@ -44,8 +44,8 @@ func startSwitchboard(t *testing.T, base string) *switchboard {
 	return s
 }
 
-// Twelve tabs, of which a browser would let six have a stream each, are live with
-// one; when none of them is seen there is none. What is late says so.
+// Twelve tabs are live with one stream, as a browser lets only six have one each; when
+// none of them is seen there is none. What is late says so.
 func TestPageTabs(t *testing.T) {
 	const tabs, first = 12, 300
 	b := startBrowser(t)

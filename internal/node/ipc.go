@@ -118,8 +118,8 @@ func (v *oneValue) see(c byte) {
 	}
 }
 
-// UsualSockets are where nodes of this machine have theirs, if they have been told
-// nothing: geth for Ethereum, its test networks and as a development node, and reth.
+// UsualSockets are where nodes of this machine have theirs, if nobody has set
+// another place: geth for Ethereum, its test networks and as a development node, and reth.
 func UsualSockets() (paths []string) {
 	folders := []string{os.TempDir()}
 	if home, err := os.UserHomeDir(); err == nil {

@@ -99,7 +99,7 @@ func TestIPC(t *testing.T) {
 	}
 }
 
-// A socket that is not there, that is none, or on which nothing is told is down.
+// A socket that is not there, that is none, or on which nothing is said, is down.
 func TestIPCDown(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file.ipc")

@@ -38,7 +38,7 @@ func newRedactor(urls []*url.URL, header http.Header) *redactor {
 	return r
 }
 
-// add adds the secrets of URLs. What was one before may still be told. It is not
+// add adds the secrets of URLs. What was one before may still come up. It is not
 // to be called by two at once.
 func (r *redactor) add(urls []*url.URL) {
 	for _, u := range urls {

@@ -163,7 +163,7 @@ func isClean(w syscall.WaitStatus) bool {
 	return false
 }
 
-// ready waits until the program has been started so many times, and serves.
+// ready waits until the program has been started a number of times, and serves.
 func (s *supervisor) ready(starts int32) *program {
 	s.t.Helper()
 	deadline := time.Now().Add(patience)
@@ -179,7 +179,7 @@ func (s *supervisor) ready(starts int32) *program {
 }
 
 // Under a supervisor the program outlives its log, and comes back after a kill and
-// when it hangs; at each start it goes on where it was. Told to end, it stays away.
+// when it hangs; at each start it goes on where it was. After SIGTERM it stays away.
 func TestSupervised(t *testing.T) {
 	t.Parallel()
 	n, url := serve(t, 20)

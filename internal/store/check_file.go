@@ -33,12 +33,12 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	if err := tx.QueryRowContext(ctx, nextQuery).Scan(integer{&next}); err != nil {
 		return err
 	}
-	var told *uint64
-	if err := tx.QueryRowContext(ctx, toldQuery).Scan(optInteger{&told}); err != nil {
+	var journaled *uint64
+	if err := tx.QueryRowContext(ctx, journalNextQuery).Scan(optInteger{&journaled}); err != nil {
 		return err
 	}
-	if told != nil && *told != next {
-		c.fault(Coverage, min(next, *told), "the journal says that the next block is %d, but it is %d", *told, next)
+	if journaled != nil && *journaled != next {
+		c.fault(Coverage, min(next, *journaled), "the journal says that the next block is %d, but it is %d", *journaled, next)
 	}
 	if err := c.pastNumbers(ctx, tx); err != nil || next > mostNumber {
 		return err
@@ -46,8 +46,8 @@ func (c *checkRun) aboveHead(ctx context.Context, tx *sql.Tx) error {
 	return strays(ctx, tx, int64(next), mostNumber, c.fault)
 }
 
-// toldQuery gives the next block number, going by the journal.
-const toldQuery = `SELECT MAX(IIF(kind = 'reorg', first_block, last_block + 1)) FROM journal
+// journalNextQuery gives the next block number, going by the journal.
+const journalNextQuery = `SELECT MAX(IIF(kind = 'reorg', first_block, last_block + 1)) FROM journal
 	WHERE kind IN ('blocks', 'failed', 'reorg')
 		AND seq >= IFNULL((SELECT MAX(seq) FROM journal WHERE kind = 'reorg'), 0)`
 

@@ -7,7 +7,7 @@ import (
 // What to do about SQLite's codes that a user can meet
 // (https://sqlite.org/rescode.html).
 const (
-	cantWrite = "the disk or its file system refuses to write, as one that has turned read-only after an error: look at `mount` and `dmesg`, and start gapless again when it can be written; what was told to be stored is"
+	cantWrite = "the disk or its file system refuses to write, as one that has turned read-only after an error: look at `mount` and `dmesg`, and start gapless again when it can be written; what gapless has reported as stored is stored"
 	cantRead  = "the disk can't be read: look at `dmesg`, copy the file to another disk, and run `gapless verify` on the copy"
 	cantLock  = "the file can't be locked, as on a network drive: put it on a disk of this machine"
 	cantOpen  = "the file, or what SQLite keeps beside it, can't be opened: look at the rights of its folder, and how many files a process may open (`ulimit -n`)"

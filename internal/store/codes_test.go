@@ -11,7 +11,7 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
-// Each code that a user can meet has a sentence, and its number is told as well.
+// Each code that a user can meet has a sentence, and its number is in the message too.
 func TestCodes(t *testing.T) {
 	for family, extended := range map[int]int{
 		sqlite3.SQLITE_IOERR: 36, sqlite3.SQLITE_CANTOPEN: 6, sqlite3.SQLITE_READONLY: 6, sqlite3.SQLITE_PERM: 0,

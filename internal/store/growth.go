@@ -67,7 +67,7 @@ func (r *Reader) Growth(ctx context.Context) (g Growth, err error) {
 }
 
 // Used is how many bytes of the file are in use, wherever they are: some may still
-// be in the -wal, which has others of which there is a newer version.
+// be in the -wal, which has others that are older versions.
 func (r *Reader) Used(ctx context.Context) (bytes int64, err error) {
 	err = r.View(ctx, func(v *View) error {
 		return v.get(`SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count, pragma_page_size`, nil, &bytes)

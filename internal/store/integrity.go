@@ -36,7 +36,7 @@ func (r *Reader) Integrity(ctx context.Context, found func(what string)) error {
 	return nil
 }
 
-// integrity lets SQLite check a table, or everything and find so many faults at most
+// integrity lets SQLite check a table, or everything up to a number of faults
 // (https://sqlite.org/pragma.html#pragma_integrity_check).
 func (r *Reader) integrity(ctx context.Context, what string, found func(string)) error {
 	rows, err := r.db.QueryContext(ctx, `PRAGMA integrity_check(`+what+`)`)

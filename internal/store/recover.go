@@ -124,19 +124,19 @@ func (w *writer) agree() error {
 		return err
 	}
 	if err := w.exec(`DELETE FROM journal WHERE last_block > ?`, clamp(next+maxUntracked)); err != nil {
-		return err // nobody has lost so many: the row itself is damaged
+		return err // no file has lost that many: the row itself is damaged
 	}
-	var told *uint64
-	if _, err := w.get(toldQuery, nil, []any{optInteger{&told}}); err != nil {
+	var journaled *uint64
+	if _, err := w.get(journalNextQuery, nil, []any{optInteger{&journaled}}); err != nil {
 		return err
 	}
-	if told == nil {
-		told = &start
+	if journaled == nil {
+		journaled = &start
 	}
-	if *told < next {
-		return w.journal(kindBlocks, *told, next-1, nil)
+	if *journaled < next {
+		return w.journal(kindBlocks, *journaled, next-1, nil)
 	}
-	for number := next; number < *told; number++ {
+	for number := next; number < *journaled; number++ {
 		f := chain.Failed(number, &chain.Error{Class: chain.Hole, Err: errors.New("what was stored could not be read")}, 1, time.Now())
 		f.NextAt = f.At
 		if err := w.insertFailure(f); err != nil {

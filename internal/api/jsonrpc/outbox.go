@@ -47,8 +47,8 @@ type outbox struct {
 
 func newOutbox() *outbox { return &outbox{wake: make(chan struct{}, 1)} }
 
-// open reports whether the client may have the outbox, and what takes so many
-// bytes beside. It is to be closed then.
+// open reports whether the client may have the outbox, and a number of bytes beside
+// it. It is to be closed then.
 func (o *outbox) open(a *bytebudget.Account, bytes int64) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -84,7 +84,7 @@ func (o *outbox) put(items ...item) {
 	}
 }
 
-// fits reports whether the client may have so many items.
+// fits reports whether the client may have a number of items.
 func (o *outbox) fits(items int) bool {
 	return o.hold == nil || o.hold.TryResize(o.base+itemBytes*int64(items+o.taken))
 }

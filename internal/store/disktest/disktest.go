@@ -84,7 +84,7 @@ func diskOf(path string) (*Disk, string) {
 	return nil, ""
 }
 
-// open is told of a file that was opened, and may have been made.
+// open notes that a file was opened, and perhaps made.
 func (d *Disk) open(ending string) *file {
 	d.mu.Lock()
 	defer d.mu.Unlock()
