@@ -11,7 +11,7 @@ import (
 	"gapless/internal/readme"
 )
 
-// An example is a command that README shows, and what it says that comes of it.
+// An example is a command that docs/http.md shows, and what it says that comes of it.
 type example struct{ command, output string }
 
 // readmeExamples are those that ask by HTTP.
@@ -27,7 +27,7 @@ func readmeExamples(t *testing.T) (found []example) {
 			if command, ok := strings.CutPrefix(line, "curl "); ok {
 				found = append(found, example{command: command})
 			}
-			if output, ok := strings.CutPrefix(line, "# "); ok && len(found) > 0 && b.Section == "HTTP" {
+			if output, ok := strings.CutPrefix(line, "# "); ok && len(found) > 0 && b.File == "docs/http.md" {
 				found[len(found)-1].output += output
 			}
 		}
@@ -35,13 +35,13 @@ func readmeExamples(t *testing.T) (found []example) {
 	return found
 }
 
-// What README shows of HTTP is answered as it says: … stands for anything.
+// What the page about HTTP shows is answered as it says: … stands for anything.
 func TestReadmeExamples(t *testing.T) {
 	f := newFixture(t)
 	f.commit(1599, 1204)
 	examples := readmeExamples(t)
 	if len(examples) < 6 {
-		t.Fatalf("README has %d examples", len(examples))
+		t.Fatalf("docs/http.md has %d examples", len(examples))
 	}
 	for _, e := range examples {
 		want := regexp.MustCompile("^" + strings.ReplaceAll(regexp.QuoteMeta(e.output), "…", ".*?") + "$")

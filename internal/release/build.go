@@ -137,10 +137,16 @@ func (s source) documents(ctx context.Context, work string) (docs []entry, err e
 	add("completions/_gapless", "completion", "zsh")
 	add("completions/gapless.fish", "completion", "fish")
 	add("completions/gapless.ps1", "completion", "powershell")
-	for name, from := range map[string]string{
+	files := map[string]string{
 		"README.md": "README.md", "systemd/gapless.service": "internal/release/systemd/gapless.service",
 		"systemd/rpc.conf": "internal/release/systemd/rpc.conf",
-	} {
+	}
+	pages, err := os.ReadDir(filepath.Join(s.dir, "docs"))
+	failed = errors.Join(failed, err)
+	for _, page := range pages { // README leads to them
+		files["docs/"+page.Name()] = "docs/" + page.Name()
+	}
+	for name, from := range files {
 		text, err := os.ReadFile(filepath.Join(s.dir, from))
 		failed = errors.Join(failed, err)
 		docs = append(docs, entry{name: name, data: text})
